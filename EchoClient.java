@@ -5,8 +5,6 @@ import java.io.InputStream;
 import java.io.PrintStream;
 import java.lang.management.GarbageCollectorMXBean;
 import java.lang.management.ManagementFactory;
-import java.math.BigDecimal;
-import java.math.RoundingMode;
 import java.net.ConnectException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -22,7 +20,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -30,7 +27,6 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Queue;
 import java.util.Random;
-import java.util.StringJoiner;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
@@ -86,6 +82,7 @@ public class EchoClient {
     private static final long SECOND = 1_000_000_000;
     /** The most messages that can be asked for. */
     private static final long MOST = 1_000_000_000_000L;
+    private static final String NOTHING = "nothing more";
     /** How much of a message is shown. */
     private static final int SHOWN_LENGTH = 60;
     private static final String NUMBER = "[0-9]+([.][0-9]*)?";
@@ -124,7 +121,7 @@ public class EchoClient {
             err.println("[client] " + e.getMessage());
             return 1;
         } catch (OutOfMemoryError e) {
-            err.println("[client] out of memory: " + e.getMessage() + "; give java more with -Xmx4g");
+            err.println("[client] out of memory: " + e.getMessage() + "; try java -Xmx4g");
             return 1;
         }
     }
@@ -179,11 +176,9 @@ public class EchoClient {
             }
         }
         if (options.text("--message").equals("-") && (bench || options.given("--json"))) {
-            throw Options.wrong("--message - sends each input line, and excludes --bench and --json");
+            throw Options.wrong("--message - sends each input line: not with --bench, --json");
         }
     }
-
-    // ---------------------------------------------------------------- one round trip
 
     /** A connection to the server, and the round trip on it. */
     private final class Connection implements AutoCloseable {
@@ -192,7 +187,7 @@ public class EchoClient {
         private ByteBuffer echo = ByteBuffer.allocateDirect(0);
         /** Waits until a non-blocking channel is ready; null while the channel is blocking. */
         private Selector selector;
-        /** Of the last round trip: before the first byte, after the last write, after the last byte. */
+        /** Of the last round trip: before its first byte, after the last write, after the end. */
         private long startNanos;
         private long writtenNanos;
         private long endNanos;
@@ -288,15 +283,14 @@ public class EchoClient {
             echo.flip();
             int at = message.mismatch(echo);
             if (at >= 0) {
-                String sent = at < size ? hex(message.get(message.position() + at)) : "nothing more";
-                throw new IOException("INVALID: " + kind + " " + number + ", offset " + at + ": sent "
-                        + sent + ", received " + hex(echo.get(at))
-                        + (at < size ? "" : ", a surplus byte") + "; is this an echo server?");
+                throw invalid(at, at < size ? hex(message.get(message.position() + at)) : NOTHING,
+                        hex(echo.get(at)));
             }
         }
 
         /** Ends our side after the last message and makes sure that no surplus byte follows. */
         void finish() throws IOException {
+            int size = echo.position();
             int n = 0;
             try {
                 channel.shutdownOutput();
@@ -311,9 +305,14 @@ public class EchoClient {
                 return; // the server has cut the connection, after all that it owed us
             }
             if (n > 0) {
-                throw new IOException("INVALID: after the last " + kind + " (" + number + "): sent "
-                        + "nothing more, received " + hex(echo.get(0)) + ", a surplus byte");
+                throw invalid(size, NOTHING, hex(echo.get(0)));
             }
+        }
+
+        private IOException invalid(int offset, String sent, String received) {
+            return new IOException("INVALID: " + kind + " " + number + ", offset " + offset
+                    + ": sent " + sent + ", received " + received
+                    + (sent.equals(NOTHING) ? ", a surplus byte" : "") + "; is it an echo server?");
         }
 
         private IOException lost(Exception e, int size) {
@@ -363,17 +362,15 @@ public class EchoClient {
             channel.socket().connect(new InetSocketAddress(address, port),
                     (int) Math.min(Integer.MAX_VALUE, Math.max(1, timeoutNanos / 1_000_000)));
             return new Connection(channel);
-        } catch (SocketTimeoutException e) {
-            channel.close();
-            throw cannotConnect("no answer within " + time(timeoutNanos)
-                    + "; is the host up, and the port open in its firewall?", e);
-        } catch (ConnectException e) {
-            channel.close();
-            throw cannotConnect(e.getMessage() + "; is the server running? start it with:"
-                    + " java EchoServer.java --port " + port, e);
         } catch (IOException e) {
             channel.close();
-            throw cannotConnect(e.getMessage() + "; check --host and --port", e);
+            throw cannotConnect(e instanceof SocketTimeoutException
+                    ? "no answer within " + time(timeoutNanos)
+                            + "; is the host up, and the port open in its firewall?"
+                    : e instanceof ConnectException
+                    ? e.getMessage() + "; is the server running? start it with:"
+                            + " java EchoServer.java --port " + port
+                    : e.getMessage() + "; check --host and --port", e);
         }
     }
 
@@ -444,7 +441,8 @@ public class EchoClient {
             byte[] block = new byte[PERIOD];
             new Random(862).nextBytes(block);
             for (int i = 0; i < PERIOD; i++) {
-                while (block[i] == block[(i + PERIOD - 1) % PERIOD] || block[i] == block[(i + 1) % PERIOD]) {
+                while (block[i] == block[(i + PERIOD - 1) % PERIOD]
+                        || block[i] == block[(i + 1) % PERIOD]) {
                     block[i]++;
                 }
             }
@@ -466,8 +464,6 @@ public class EchoClient {
         }
     }
 
-    // ---------------------------------------------------------------- one message
-
     /** Sends one message, or each line of standard input, and shows what comes back. */
     private int send() throws IOException {
         Thread watch = daemon("watch", this::watchLoop);
@@ -475,13 +471,14 @@ public class EchoClient {
             if (lines) {
                 InputStream in = new BufferedInputStream(System.in);
                 for (byte[] line = readLine(in); line != null; line = readLine(in)) {
-                    sendOne(connection, ByteBuffer.allocateDirect(line.length).put(line).flip(), false);
+                    ByteBuffer message = ByteBuffer.allocateDirect(line.length).put(line).flip();
+                    send(connection, message, false);
                 }
                 connection.finish();
             } else {
                 ByteBuffer message = messages.buffer();
                 messages.select(message, 0);
-                sendOne(connection, message, true);
+                send(connection, message, true);
             }
             return 0;
         } finally {
@@ -489,7 +486,8 @@ public class EchoClient {
         }
     }
 
-    private void sendOne(Connection connection, ByteBuffer message, boolean last) throws IOException {
+    private void send(Connection connection, ByteBuffer message, boolean last)
+            throws IOException {
         int size = message.remaining();
         out.println("[client] sent    : " + shown(message));
         connection.roundTrip(message);
@@ -525,8 +523,6 @@ public class EchoClient {
         }
         return line.toByteArray();
     }
-
-    // ---------------------------------------------------------------- many round trips
 
     /** A benchmark: connect, warm up, measure, report. */
     private final class Bench {
@@ -619,7 +615,7 @@ public class EchoClient {
             Progress progress = new Progress(this);
             try {
                 for (Worker worker : workers) {
-                    worker.thread = new Thread(() -> worker.run(address), "client-" + worker.number);
+                    worker.thread = new Thread(() -> worker.run(address), worker.name());
                     worker.thread.setDaemon(true);
                     worker.thread.start();
                 }
@@ -683,6 +679,10 @@ public class EchoClient {
                 next = number * 7919L;
             }
 
+            String name() {
+                return "client-" + number;
+            }
+
             void run(InetAddress address) {
                 try (Connection connection = connect(address)) {
                     if (together.arriveAndAwaitAdvance() >= 0) {
@@ -708,7 +708,7 @@ public class EchoClient {
                 }
             }
 
-            /** Message after message, each as soon as the last is back or, with a rate, when due. */
+            /** Message after message: each when the last is back or, with a rate, when due. */
             private void exchange(Connection connection, Tally tally, long count, long nanos,
                     long rate) throws IOException {
                 long start = startNanos;
@@ -753,8 +753,6 @@ public class EchoClient {
         }
     }
 
-    // ---------------------------------------------------------------- what the times mean
-
     /** What the messages of one connection, or of several together, came to. */
     private static final class Tally {
         /** Round trips as they count: from when a message was due, which without --rate is sent. */
@@ -798,7 +796,7 @@ public class EchoClient {
         }
 
         void add(Tally other) {
-            firstNanos = rtt.count == 0 ? other.firstNanos : firstNanos;
+            firstNanos = Math.max(firstNanos, other.firstNanos);
             rtt.add(other.rtt);
             if (service != null) {
                 service.add(other.service);
@@ -1036,8 +1034,8 @@ public class EchoClient {
                 warnings.add("behind schedule: more --parallel or a lower --rate would keep up");
             }
             if (load != null && load >= cores) {
-                warnings.add("the machine was busy before the run (load " + round(load, 1) + " on "
-                        + cores + " cores); stop other programs and run again");
+                warnings.add(format("the machine was busy before the run (load %.1f on %d cores);"
+                        + " stop other programs and run again", load, cores));
             }
             if (spin ? 2 * bench.workers.size() > cores : bench.workers.size() > cores) {
                 warnings.add(bench.workers.size() + (spin ? " polling" : "") + " connections"
@@ -1052,11 +1050,6 @@ public class EchoClient {
                 throw new IOException(bench.interrupted ? "interrupted before anything was measured"
                         : "nothing was measured: --duration is shorter than a round trip");
             }
-            if (bench.json) {
-                out.println(toJson(asJson()));
-            } else {
-                print(out);
-            }
             List<Curve> curves = curves();
             if (bench.hgrm != null) {
                 write(bench.hgrm, curves.get(0).toHgrm());
@@ -1064,16 +1057,15 @@ public class EchoClient {
             if (bench.plot != null) {
                 write(bench.plot, new Picture().run(this, curves));
             }
-            if (bench.interrupted) {
-                return 130;
+            Map<String, Object> json = asJson();
+            if (bench.json) {
+                out.println(toJson(json));
+            } else {
+                print(out);
             }
-            int status = 0;
+            int status = bench.interrupted ? 130 : 0;
             for (Limit limit : bench.limits) {
-                String violation = limit.violation(this);
-                if (violation != null) {
-                    err.println("[bench] failed: " + violation);
-                    status = 3;
-                }
+                status = Math.max(status, limit.judge(json, err));
             }
             return status;
         }
@@ -1173,7 +1165,10 @@ public class EchoClient {
                 int bar = (int) ((Math.log(Math.max(1, rtt.value(i))) - low - 1e-9) / step);
                 counts[Math.max(0, Math.min(last, bar))] += rtt.at(i);
             }
-            long most = Arrays.stream(counts).max().getAsLong();
+            long most = 1;
+            for (long count : counts) {
+                most = Math.max(most, count);
+            }
             for (int i = 0; i <= last; i++) {
                 double top = i == last ? rtt.max : Math.exp(low + (i + 1) * step);
                 lines.add(format("%8s to %8s %-40s %d", time(Math.exp(low + i * step)), time(top),
@@ -1186,24 +1181,24 @@ public class EchoClient {
             json.put("message_bytes", messages.size);
             json.put("connections", bench.workers.size());
             json.put("messages", rtt.count);
-            json.put("elapsed_s", round(seconds, 6));
-            json.put("messages_s", round(rtt.count / seconds, 1));
-            json.put("throughput_mib_s", round(bytes / seconds / 1048576, 3));
+            json.put("elapsed_s", seconds);
+            json.put("messages_s", rtt.count / seconds);
+            json.put("throughput_mib_s", bytes / seconds / 1048576);
             json.put("rtt_us", micros(rtt));
             if (bench.rate > 0) {
                 json.put("service_us", micros(measured.service));
                 json.put("rate_messages_s", bench.rate);
                 json.put("behind_messages", measured.late);
-                json.put("behind_us_max", round(measured.latestNanos / 1e3, 3));
+                json.put("behind_us_max", round(measured.latestNanos / 1e3));
             }
             Map<String, Object> warm = new LinkedHashMap<>();
             warm.put("messages", warmup.rtt.count);
-            warm.put("first_us", warmup.rtt.count == 0 ? null : round(warmup.firstNanos / 1e3, 3));
-            warm.put("mean_us", warmup.rtt.count == 0 ? null : round(warmup.rtt.mean() / 1e3, 3));
+            warm.put("first_us", warmup.rtt.count == 0 ? null : round(warmup.firstNanos / 1e3));
+            warm.put("mean_us", warmup.rtt.count == 0 ? null : round(warmup.rtt.mean() / 1e3));
             json.put("warmup", warm);
-            json.put("write_us_mean", round(measured.writeNanos / 1e3 / rtt.count, 3));
-            json.put("wait_us_mean", round(measured.waitNanos / 1e3 / rtt.count, 3));
-            json.put("reads_mean", round((double) measured.reads / rtt.count, 3));
+            json.put("write_us_mean", round(measured.writeNanos / 1e3 / rtt.count));
+            json.put("wait_us_mean", round(measured.waitNanos / 1e3 / rtt.count));
+            json.put("reads_mean", round((double) measured.reads / rtt.count));
             json.put("environment", environment);
             json.put("warnings", warnings);
             json.put("interrupted", bench.interrupted);
@@ -1213,90 +1208,66 @@ public class EchoClient {
 
         private Map<String, Object> micros(Histogram histogram) {
             Map<String, Object> json = new LinkedHashMap<>();
-            json.put("min", round(histogram.min / 1e3, 3));
-            json.put("mean", round(histogram.mean() / 1e3, 3));
-            json.put("stddev", round(histogram.stddev() / 1e3, 3));
+            json.put("min", round(histogram.min / 1e3));
+            json.put("mean", round(histogram.mean() / 1e3));
+            json.put("stddev", round(histogram.stddev() / 1e3));
             for (double percent : PERCENTS) {
                 json.put("p" + percentName(percent).replace('.', '_'), histogram.supports(percent)
-                        ? round(histogram.percentile(percent) / 1e3, 3) : null);
+                        ? round(histogram.percentile(percent) / 1e3) : null);
             }
-            json.put("max", round(histogram.max / 1e3, 3));
+            json.put("max", round(histogram.max / 1e3));
             return json;
         }
     }
 
     /** A condition of --fail-if, such as p99>2ms or throughput<50. */
     private static final class Limit {
-        private static final Pattern FORM = Pattern.compile("(min|mean|avg|stddev|max|p[0-9.]+"
-                + "|throughput|messages) *([<>]) *([0-9]+(?:[.][0-9]+)?)(us|ms|s)?");
+        private static final Pattern FORM = Pattern.compile("(min|mean|stddev|max|p50|p90|p95"
+                + "|p99|p99[.]9|throughput|messages)([<>])([0-9]+(?:[.][0-9]+)?)(us|ms|s)?");
 
         private final String condition;
         private final String metric;
         private final boolean above;
-        private final boolean isTime;
-        /** Nanoseconds, MiB a second or messages a second. */
+        private final String unit;
+        /** Microseconds, MiB a second or messages a second. */
         private final double threshold;
 
         Limit(String condition) {
-            Matcher parts = FORM.matcher(condition);
-            if (!parts.matches() || parts.group(1).startsWith("p") && percent(parts.group(1)) < 0
-                    || parts.group(1).matches("throughput|messages") != (parts.group(4) == null)) {
+            Matcher parts = FORM.matcher(condition.replace(" ", ""));
+            boolean wellFormed = parts.matches();
+            boolean isTime = wellFormed && parts.group(4) != null;
+            if (!wellFormed || isTime == parts.group(1).matches("throughput|messages")) {
                 throw Options.wrong("--fail-if takes a condition such as p99>2ms, mean>100us,"
                         + " throughput<50 (MiB/s) or messages<1000 (a second), not " + condition);
             }
             this.condition = condition;
             metric = parts.group(1);
             above = parts.group(2).equals(">");
-            isTime = parts.group(4) != null;
+            unit = isTime ? " us" : metric.equals("throughput") ? " MiB/s" : " messages/s";
             threshold = Double.parseDouble(parts.group(3))
-                    * (isTime ? Options.NANOS.get(parts.group(4)) : 1);
+                    * (isTime ? Options.NANOS.get(parts.group(4)) / 1e3 : 1);
         }
 
-        /** Which and by how much, when the condition holds; null when it does not. */
-        String violation(Result result) throws IOException {
-            double value = value(result);
-            if (above ? value <= threshold : value >= threshold) {
-                return null;
+        /** Says so when the condition holds, and by how much; returns the exit status. */
+        int judge(Map<String, Object> json, PrintStream err) {
+            Object value = metric.equals("throughput") ? json.get("throughput_mib_s")
+                    : metric.equals("messages") ? json.get("messages_s")
+                    : ((Map<?, ?>) json.get("rtt_us")).get(metric.replace('.', '_'));
+            if (value == null) {
+                err.println("[bench] cannot judge --fail-if " + condition + ": "
+                        + json.get("messages") + " messages are too few; use a larger --repeat");
+                return 1;
             }
-            return format("%s is %s, %s %s %s (--fail-if %s)", metric, shown(value),
-                    shown(Math.abs(value - threshold)), above ? "above" : "below",
-                    shown(threshold), condition);
-        }
-
-        private String shown(double value) {
-            return isTime ? time(value) : format("%.2f", value)
-                    + (metric.equals("messages") ? " messages/s" : " MiB/s");
-        }
-
-        private double value(Result result) throws IOException {
-            switch (metric) {
-                case "min": return result.rtt.min;
-                case "max": return result.rtt.max;
-                case "stddev": return result.rtt.stddev();
-                case "mean":
-                case "avg": return result.rtt.mean();
-                case "throughput": return result.bytes / result.seconds / 1048576;
-                case "messages": return result.rtt.count / result.seconds;
-                default:
-                    double percent = percent(metric);
-                    if (!result.rtt.supports(percent)) {
-                        throw new IOException("cannot judge --fail-if " + condition + ": "
-                                + result.rtt.count + " messages are too few for " + metric
-                                + "; use a larger --repeat");
-                    }
-                    return result.rtt.percentile(percent);
+            double excess = above ? (double) value - threshold : threshold - (double) value;
+            if (excess <= 0) {
+                return 0;
             }
-        }
-
-        /** The number in a name such as p99.9, or -1 if it is not one between 0 and 100. */
-        private static double percent(String name) {
-            boolean number = name.matches("p[0-9]{1,2}([.][0-9]{1,9})?");
-            double percent = number ? Double.parseDouble(name.substring(1)) : -1;
-            return percent > 0 ? percent : -1;
+            err.println(format("[bench] failed: %s is %.3f%s, %.3f%s %s the %.3f%s of --fail-if %s",
+                    metric, value, unit, excess, unit, above ? "above" : "below", threshold, unit,
+                    condition));
+            return 3;
         }
     }
-
-    // ---------------------------------------------------------------- how it is shown
 
     /** The percentiles that are shown, where there are samples enough. */
     private static final double[] PERCENTS = {50, 90, 95, 99, 99.9};
@@ -1309,40 +1280,42 @@ public class EchoClient {
         return String.format(Locale.ROOT, form, values);
     }
 
+    private static final String[] UNITS = {"us", "ms", "s"};
+
     /** A duration in at most eight characters, such as 18.04 us, 1.25 ms or 10.00 s. */
     private static String time(double nanos) {
-        double value = nanos < 999_950 ? nanos / 1e3 : nanos < 999_950_000 ? nanos / 1e6 : nanos / 1e9;
-        String unit = nanos < 999_950 ? " us" : nanos < 999_950_000 ? " ms" : " s";
-        return format(value < 99.995 ? "%.2f" : "%.1f", value) + unit;
+        int thousands = nanos < 999_950 ? 0 : nanos < 999_950_000 ? 1 : 2;
+        double value = nanos / (thousands == 0 ? 1e3 : thousands == 1 ? 1e6 : 1e9);
+        return format(value < 99.995 ? "%.2f %s" : "%.1f %s", value, UNITS[thousands]);
     }
 
-    private static double round(double value, int digits) {
-        return BigDecimal.valueOf(value).setScale(digits, RoundingMode.HALF_UP).doubleValue();
+    /** With three decimals: nanoseconds, of a value in microseconds. */
+    private static double round(double value) {
+        return Math.round(value * 1000) / 1000.0;
     }
 
     /** A value as JSON (RFC 8259): a map, a list, a number, a boolean, null or a text. */
     private static String toJson(Object value) {
-        StringJoiner parts;
+        List<String> parts = new ArrayList<>();
         if (value instanceof Map) {
-            parts = new StringJoiner(", ", "{", "}");
-            ((Map<?, ?>) value).forEach((k, v) -> parts.add(toJson(k) + ": " + toJson(v)));
-            return parts.toString();
+            for (Map.Entry<?, ?> entry : ((Map<?, ?>) value).entrySet()) {
+                parts.add(toJson(entry.getKey()) + ": " + toJson(entry.getValue()));
+            }
+            return "{" + String.join(", ", parts) + "}";
         }
         if (value instanceof List) {
-            parts = new StringJoiner(", ", "[", "]");
-            ((List<?>) value).forEach(v -> parts.add(toJson(v)));
-            return parts.toString();
-        }
-        if (value instanceof Double) {
-            return BigDecimal.valueOf((Double) value).toPlainString();
+            for (Object element : (List<?>) value) {
+                parts.add(toJson(element));
+            }
+            return "[" + String.join(", ", parts) + "]";
         }
         if (value == null || value instanceof Number || value instanceof Boolean) {
-            return String.valueOf(value);
+            return "" + value;
         }
         StringBuilder text = new StringBuilder("\"");
         for (char c : value.toString().toCharArray()) {
             text.append(c == '"' || c == '\\' ? "\\" + c
-                    : c < 32 || c > 126 ? String.format("\\u%04x", (int) c) : "" + c);
+                    : c < ' ' || c > '~' ? format("\\u%04x", (int) c) : "" + c);
         }
         return text.append('"').toString();
     }
@@ -1352,7 +1325,7 @@ public class EchoClient {
         private final Bench bench;
         private final long beganNanos = System.nanoTime();
         private final boolean terminal = isTerminal();
-        private int width;
+        private boolean shown;
 
         Progress(Bench bench) {
             this.bench = bench;
@@ -1375,14 +1348,14 @@ public class EchoClient {
                         100 * share, nanos / share * (1 - share) / 1e9,
                         soFar.count / nanos * 1e9, time(soFar.percentile(50)));
             }
-            err.print("\r" + line + " ".repeat(Math.max(0, width - line.length())));
+            err.print(format("\r%-79s", line));
             err.flush();
-            width = line.length();
+            shown = true;
         }
 
         void clear(PrintStream err) {
-            if (width > 0) {
-                err.print("\r" + " ".repeat(width) + "\r");
+            if (shown) {
+                err.print(format("\r%79s\r", ""));
                 err.flush();
             }
         }
@@ -1459,7 +1432,7 @@ public class EchoClient {
             points.add(new double[] {1, histogram.max / 1e6, histogram.count});
         }
 
-        /** Reads a .hgrm file, also HdrHistogram's and wrk2's; a malformed line is an IOException. */
+        /** Reads a .hgrm file, also of HdrHistogram or wrk2; says which line is malformed. */
         Curve(Path file) throws IOException {
             name = file.getFileName().toString();
             histogram = null;
@@ -1503,7 +1476,8 @@ public class EchoClient {
                 point[i] = Double.parseDouble(fields[new int[] {1, 0, 2}[i]]);
             }
             double[] before = points.isEmpty() ? new double[3] : points.get(points.size() - 1);
-            if (point[0] > 1 || point[0] < before[0] || point[1] < before[1] || point[2] < before[2]) {
+            if (point[0] > 1 || point[0] < before[0] || point[1] < before[1]
+                    || point[2] < before[2]) {
                 return "the rows must rise, and end at percentile 1: " + line;
             }
             points.add(point);
@@ -1562,12 +1536,12 @@ public class EchoClient {
         for (String file : options.given.get("--compare")) {
             curves.add(new Curve(Path.of(file)));
         }
-        out.println("Values as in the files, milliseconds if they are ours; x: ratio to the first.");
+        out.println("Values as in the files (ours: milliseconds); x is the ratio to the first.");
         out.println(format("%-20s %9s %8s %8s %8s %8s %8s", "", "count", "mean", "p50", "p99",
                 "p99.9", "max"));
         for (Curve curve : curves) {
-            String name = curve.name.length() > 20 ? curve.name.substring(0, 17) + "..." : curve.name;
-            StringBuilder values = new StringBuilder(format("%-20s %9.0f", name, curve.count()));
+            StringBuilder values = new StringBuilder(format("%-20.20s %9.0f", curve.name,
+                    curve.count()));
             StringBuilder ratios = new StringBuilder(format("%30s", ""));
             for (int i = 0; i < curve.summary().length; i++) {
                 double value = curve.summary()[i];
@@ -1585,8 +1559,6 @@ public class EchoClient {
         }
         return 0;
     }
-
-    // ---------------------------------------------------------------- the picture
 
     /** A logarithmic axis, from values to places in the picture. */
     private static final class Axis {
@@ -1655,7 +1627,7 @@ public class EchoClient {
         /** A run: its round trips in their order on the left, their percentiles on the right. */
         String run(Result result, List<Curve> curves) {
             open(result.title(), result.subtitle());
-            series(result.warmup.series, result.measured.series);
+            series(result.warmup, result.measured);
             percentiles(curves, 760, 1240);
             text(30, 646, "small", "start", result.conditions());
             text(30, 672, "small", "start", result.bench.command);
@@ -1664,7 +1636,7 @@ public class EchoClient {
 
         /** The percentile curves of several files. */
         String comparison(List<Curve> curves) {
-            open("Round-trip times compared", "values as in the files: milliseconds, if they are ours");
+            open("Round-trip times compared", "values as in the files (ours: milliseconds)");
             percentiles(curves, 110, 1240);
             return svg.append("</svg>\n").toString();
         }
@@ -1678,20 +1650,20 @@ public class EchoClient {
         }
 
         /** Every message, or the range of a few neighbours: warm-up first, then what counts. */
-        private void series(Series warmup, Series measured) {
-            double least = Math.min(least(warmup), least(measured));
-            double most = Math.max(greatest(warmup), greatest(measured));
-            Axis y = new Axis(least / 1e3, most / 1e3, BOTTOM, TOP);
-            double middle = warmup.length == 0 ? 110 : 310;
+        private void series(Tally warmup, Tally measured) {
+            double least = Math.max(1, Math.min(warmup.rtt.min, measured.rtt.min));
+            Axis y = new Axis(least / 1e3, Math.max(warmup.rtt.max, measured.rtt.max) / 1e3,
+                    BOTTOM, TOP);
+            double middle = warmup.rtt.count == 0 ? 110 : 310;
             add("<rect class=\"warm\" x=\"110\" y=\"%d\" width=\"%.0f\" height=\"%d\"/>",
                     TOP, middle - 110, BOTTOM - TOP);
-            verticalAxis(y, 110, 640, "us");
+            verticalAxis(y, 110, 640);
             text(110, TOP - 12, "", "start", "round-trip time by message number");
-            if (warmup.length > 0) {
+            if (warmup.rtt.count > 0) {
                 text((110 + middle) / 2, TOP + 24, "small", "middle", "warm-up, not counted");
-                messages(warmup, y, 110, middle, "c1");
+                messages(warmup.series, y, 110, middle, "c1");
             }
-            messages(measured, y, middle, 640, "c0");
+            messages(measured.series, y, middle, 640, "c0");
             text(375, BOTTOM + 56, "", "middle", "message number, on each connection");
         }
 
@@ -1707,24 +1679,13 @@ public class EchoClient {
                 if (low - high >= 1) {
                     ranges.append(format("M%.1f %.1fV%.1f", x, low, high));
                 }
-                dots.append(format("M%.1f %.1fh.1", x, y.at(series.sums[i] / series.counts[i] / 1e3)));
+                double mean = series.sums[i] / series.counts[i];
+                dots.append(format("M%.1f %.1fh.1", x, y.at(mean / 1e3)));
             }
             add("<path class=\"range\" d=\"%s\"/>", ranges);
             add("<path class=\"dots %s\" d=\"%s\"/>", colour, dots);
             text(from + 4, BOTTOM + 26, "small", "start", "1");
             text(to - 4, BOTTOM + 26, "small", "end", "" + series.length);
-        }
-
-        private static double least(Series series) {
-            double least = Double.MAX_VALUE;
-            for (int i = 0; i < Series.BINS && series.counts[i] > 0; i++) {
-                least = Math.min(least, Math.max(1, series.least[i]));
-            }
-            return least;
-        }
-
-        private static double greatest(Series series) {
-            return Math.max(1, Arrays.stream(series.greatest).max().getAsLong());
         }
 
         /** Percentile curves, with the distance to 100 % on a logarithmic axis. */
@@ -1739,7 +1700,7 @@ public class EchoClient {
             }
             Axis y = new Axis(least * 1e3, most * 1e3, BOTTOM, TOP);
             Axis x = new Axis(1, tail, left, right - 60);
-            verticalAxis(y, left, right, "us");
+            verticalAxis(y, left, right);
             text(left, TOP - 12, "", "start", "percentiles");
             text((left + right) / 2, BOTTOM + 56, "", "middle", "percent of all messages");
             for (double beyond = 1; beyond <= tail * 1.001; beyond *= 10) {
@@ -1780,7 +1741,7 @@ public class EchoClient {
             }
         }
 
-        private void verticalAxis(Axis y, double left, double right, String unit) {
+        private void verticalAxis(Axis y, double left, double right) {
             for (double tick : y.ticks()) {
                 add("<path class=\"grid\" d=\"M%.0f %.1fH%.0f\"/>", left, y.at(tick), right);
                 text(left - 8, y.at(tick) + 5, "small", "end", axisTime(tick));
@@ -1791,9 +1752,7 @@ public class EchoClient {
 
         /** A round number of microseconds, such as 20 us, 5 ms or 1 s. */
         private static String axisTime(double micros) {
-            int thousands = micros < 999 ? 0 : micros < 999_000 ? 1 : 2;
-            return format("%.4g", micros / Math.pow(1000, thousands)).replaceAll("[.]?0*$", "")
-                    + new String[] {" us", " ms", " s"}[thousands];
+            return time(micros * 1e3).replaceAll("[.]?0* ", " ");
         }
 
         private void text(double x, double y, String style, String anchor, String text) {
@@ -1813,7 +1772,7 @@ public class EchoClient {
 
     /**
      * The command line, read against a table: option, value (empty for a flag), default, meaning.
-     * Every error is an IllegalArgumentException that names the option, the rule and what was given.
+     * Every error is an IllegalArgumentException that names option, rule and what was given.
      */
     private static class Options {
         private static final String[] HELP = {"--help", "", "off", "this text"};
@@ -1911,12 +1870,9 @@ public class EchoClient {
                 long least, long most) {
             Matcher parts = Pattern.compile("([0-9]+(?:[.][0-9]+)?)([a-z]*)").matcher(text(name));
             if (parts.matches() && units.containsKey(parts.group(2))) {
-                BigDecimal value = new BigDecimal(parts.group(1))
-                        .multiply(BigDecimal.valueOf(units.get(parts.group(2))))
-                        .stripTrailingZeros();
-                if (value.scale() <= 0 && value.compareTo(BigDecimal.valueOf(least)) >= 0
-                        && value.compareTo(BigDecimal.valueOf(most)) <= 0) {
-                    return value.longValue();
+                double value = Double.parseDouble(parts.group(1)) * units.get(parts.group(2));
+                if (value >= least && value <= most && value == Math.rint(value)) {
+                    return (long) value;
                 }
             }
             throw wrong(name + " takes " + rule + ", not " + text(name));

@@ -1,6 +1,5 @@
 import java.io.IOException;
 import java.io.PrintStream;
-import java.math.BigDecimal;
 import java.net.InetSocketAddress;
 import java.net.StandardSocketOptions;
 import java.net.UnknownHostException;
@@ -211,7 +210,8 @@ public class EchoServer implements AutoCloseable {
         for (Connection connection : connections) {
             bytes += connection.echoed;
         }
-        out.println(String.format(Locale.ROOT, "[server] served %d connections, %s echoed, in %.1f s",
+        out.println(String.format(Locale.ROOT,
+                "[server] served %d connections, %s echoed, in %.1f s",
                 served.sum(), bytes(bytes), (System.nanoTime() - startedNanos) / 1e9));
         out.flush();
     }
@@ -374,7 +374,8 @@ public class EchoServer implements AutoCloseable {
             unreported++;
             return;
         }
-        log.println("[server] " + what + ", " + connections.size() + " open: " + e.getMessage()
+        log.println("[server] " + what + ", " + connections.size() + " open: "
+                + e.getMessage()
                 + (unreported == 0 ? "" : " (and " + unreported + " more since the last report)"));
         reportedNanos = now;
         unreported = 0;
@@ -429,7 +430,7 @@ public class EchoServer implements AutoCloseable {
 
     /**
      * The command line, read against a table: option, value (empty for a flag), default, meaning.
-     * Every error is an IllegalArgumentException that names the option, the rule and what was given.
+     * Every error is an IllegalArgumentException that names option, rule and what was given.
      */
     private static class Options {
         private static final String[] HELP = {"--help", "", "off", "this text"};
@@ -527,12 +528,9 @@ public class EchoServer implements AutoCloseable {
                 long least, long most) {
             Matcher parts = Pattern.compile("([0-9]+(?:[.][0-9]+)?)([a-z]*)").matcher(text(name));
             if (parts.matches() && units.containsKey(parts.group(2))) {
-                BigDecimal value = new BigDecimal(parts.group(1))
-                        .multiply(BigDecimal.valueOf(units.get(parts.group(2))))
-                        .stripTrailingZeros();
-                if (value.scale() <= 0 && value.compareTo(BigDecimal.valueOf(least)) >= 0
-                        && value.compareTo(BigDecimal.valueOf(most)) <= 0) {
-                    return value.longValue();
+                double value = Double.parseDouble(parts.group(1)) * units.get(parts.group(2));
+                if (value >= least && value <= most && value == Math.rint(value)) {
+                    return (long) value;
                 }
             }
             throw wrong(name + " takes " + rule + ", not " + text(name));
