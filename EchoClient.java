@@ -114,11 +114,11 @@ public class EchoClient {
             return options.given("--bench") || options.given("--json")
                     ? client.new Bench(options, args).run() : client.send();
         } catch (IllegalArgumentException e) {
-            err.println("[client] " + e.getMessage());
+            err.println("[client] " + printable(e.getMessage()));
             err.println("[client] all options: java EchoClient.java --help");
             return 2;
         } catch (IOException e) {
-            err.println("[client] " + e.getMessage());
+            err.println("[client] " + printable(e.getMessage()));
             return 1;
         } catch (OutOfMemoryError e) {
             err.println("[client] out of memory: " + e.getMessage() + "; try java -Xmx4g");
@@ -506,9 +506,12 @@ public class EchoClient {
         bytes.duplicate().get(head);
         String text = new String(head, StandardCharsets.UTF_8);
         boolean whole = head.length == bytes.remaining() && text.length() <= SHOWN_LENGTH;
-        return "\"" + text.substring(0, Math.min(text.length(), SHOWN_LENGTH))
-                .replaceAll("[\\p{Cntrl}\\ufffd]", ".") + (whole ? "\"" : "...\"")
-                + " (" + bytes.remaining() + " bytes)";
+        return "\"" + printable(text.substring(0, Math.min(text.length(), SHOWN_LENGTH)))
+                + (whole ? "\"" : "...\"") + " (" + bytes.remaining() + " bytes)";
+    }
+
+    private static String printable(String text) {
+        return text.replaceAll("[\\p{Cntrl}\\ufffd]", ".");
     }
 
     /** A line of input without its line end, or null at the end of the input. */
@@ -603,8 +606,10 @@ public class EchoClient {
             } finally {
                 watch.interrupt();
                 reported.countDown();
-                if (!interrupted) {
+                try {
                     Runtime.getRuntime().removeShutdownHook(hook);
+                } catch (IllegalStateException e) {
+                    // it is running: this is the end by Ctrl-C
                 }
             }
         }
@@ -615,7 +620,8 @@ public class EchoClient {
             Progress progress = new Progress(this);
             try {
                 for (Worker worker : workers) {
-                    worker.thread = new Thread(() -> worker.run(address), worker.name());
+                    worker.thread = new Thread(() -> worker.run(address));
+                    worker.thread.setName("client-" + worker.number);
                     worker.thread.setDaemon(true);
                     worker.thread.start();
                 }
@@ -679,16 +685,13 @@ public class EchoClient {
                 next = number * 7919L;
             }
 
-            String name() {
-                return "client-" + number;
-            }
-
             void run(InetAddress address) {
                 try (Connection connection = connect(address)) {
                     if (together.arriveAndAwaitAdvance() >= 0) {
                         connection.count("warm-up message");
                         exchange(connection, warmup, warmupMessages, warmupNanos, 0);
                     }
+                    measured.rtt.prepare(warmup.rtt);
                     if (together.arriveAndAwaitAdvance() >= 0) {
                         connection.count("message");
                         exchange(connection, measured, repeat, durationNanos, rate);
@@ -714,21 +717,28 @@ public class EchoClient {
                 long start = startNanos;
                 connection.endNanos = start;
                 for (long i = 0; i < count && !stopped; i++) {
-                    long due = 0;
-                    if (rate > 0) {
-                        // This connection takes every parallel-th place of the schedule. The whole
-                        // product is divided, so that a rounded interval can't make it drift.
-                        due = (long) ((number + i * (double) workers.size()) * SECOND / rate);
-                    }
+                    // This connection takes every parallel-th place of the schedule. The whole
+                    // product is divided, so that no rounded interval makes the schedule drift.
+                    long due = rate == 0 ? 0
+                            : (long) ((number + i * (double) workers.size()) * SECOND / rate);
                     if (Math.max(due, connection.endNanos - start) >= nanos) {
                         return;
                     }
-                    messages.select(message, next++);
-                    boolean late = rate > 0 && !await(start + due);
-                    connection.roundTrip(message);
-                    connection.check(message, messages.size);
-                    tally.record(connection, rate > 0 ? start + due : connection.startNanos, late);
+                    one(connection, tally, start + due, rate > 0);
+                    if (i == 0) {
+                        tally.firstNanos = tally.rtt.max;
+                    }
                 }
+            }
+
+            /** One message. A method of its own, so that after the warm-up it is compiled code. */
+            private void one(Connection connection, Tally tally, long dueNanos, boolean scheduled)
+                    throws IOException {
+                messages.select(message, next++);
+                boolean late = scheduled && !await(dueNanos);
+                connection.roundTrip(message);
+                connection.check(message, messages.size);
+                tally.record(connection, scheduled ? dueNanos : connection.startNanos, late);
             }
 
             /**
@@ -776,9 +786,6 @@ public class EchoClient {
 
         void record(Connection trip, long dueNanos, boolean behind) {
             long nanos = trip.endNanos - dueNanos;
-            if (rtt.count == 0) {
-                firstNanos = nanos;
-            }
             rtt.record(nanos);
             if (service != null) {
                 service.record(trip.endNanos - trip.startNanos);
@@ -823,9 +830,9 @@ public class EchoClient {
         private static final int HALF = SUB_BUCKETS / 2;
 
         private final long[][] rows = new long[55][];
-        private long count;
-        private long min = Long.MAX_VALUE;
-        private long max;
+        long count;
+        long min = Long.MAX_VALUE;
+        long max;
         private double sum;
         private double sumOfSquares;
 
@@ -838,6 +845,13 @@ public class EchoClient {
             sumOfSquares += (double) nanos * nanos;
             min = Math.min(min, nanos);
             max = Math.max(max, nanos);
+        }
+
+        /** Makes the rows that the other one has, so that none need be made while measuring. */
+        void prepare(Histogram other) {
+            for (int i = 0; i < rows.length; i++) {
+                rows[i] = other.rows[i] == null ? rows[i] : new long[HALF];
+            }
         }
 
         private long[] row(int index) {
@@ -1018,29 +1032,27 @@ public class EchoClient {
         /** What a reader should know before believing the figures. */
         private void warn() {
             int cores = (int) environment.get("cores");
+            int busy = spin ? 2 * bench.workers.size() : bench.workers.size();
             Double load = (Double) environment.get("load_average");
             if (!rtt.supports(99.9)) {
-                warnings.add("too few samples for p99.9: it needs 1000; use a larger --repeat");
+                warnings.add("too few samples for p99.9, which needs 1000: raise --repeat");
             }
             if ((long) environment.get("gc_count") > 0) {
-                warnings.add(environment.get("gc_count") + " garbage collections during the run, "
-                        + environment.get("gc_ms") + " ms; run again, or with java -Xmx4g");
+                warnings.add(format("%d garbage collections took %d ms of the run: try java -Xmx4g",
+                        environment.get("gc_count"), environment.get("gc_ms")));
             }
             if (rtt.count > 1 && rtt.mean() > 2 * rtt.percentile(50)) {
-                warnings.add("the mean is far above the median: a few messages took very long;"
-                        + " judge by percentiles");
+                warnings.add("mean far above median, a few were very slow: judge by percentiles");
             }
             if (measured.late > rtt.count / 100) {
-                warnings.add("behind schedule: more --parallel or a lower --rate would keep up");
+                warnings.add("behind schedule: use more --parallel or a lower --rate");
             }
             if (load != null && load >= cores) {
-                warnings.add(format("the machine was busy before the run (load %.1f on %d cores);"
-                        + " stop other programs and run again", load, cores));
+                warnings.add("the machine was busy before the run: stop other programs");
             }
-            if (spin ? 2 * bench.workers.size() > cores : bench.workers.size() > cores) {
-                warnings.add(bench.workers.size() + (spin ? " polling" : "") + " connections"
-                        + " and their server on " + cores + " cores: the times include waiting"
-                        + " for a core");
+            if (busy > cores) {
+                warnings.add(format("%d busy threads share %d cores: use a smaller --parallel", busy,
+                        cores));
             }
         }
 
@@ -1105,9 +1117,9 @@ public class EchoClient {
                     time(rtt.mean()), time(rtt.stddev()), rtt.count / seconds, seconds));
             lines.add(warmup.rtt.count == 0 ? "warm-up: none, the first message took "
                     + time(measured.firstNanos)
-                    : format("warm-up: %d messages not counted, the first %s, their mean %s",
+                    : format("warm-up: %d messages not counted; first %s, mean %s",
                             warmup.rtt.count, time(warmup.firstNanos), time(warmup.rtt.mean())));
-            lines.add(format("where the time went: write %s, wait %s; an echo arrived in %s",
+            lines.add(format("mean write %s, mean wait %s; an echo arrived in %s",
                     time((double) measured.writeNanos / rtt.count),
                     time((double) measured.waitNanos / rtt.count), pieces()));
             addBars(lines);
@@ -1124,8 +1136,8 @@ public class EchoClient {
         String conditions() {
             Object load = environment.get("load_average");
             return format("JDK %s, %s %s, %s cores, load %s, %s collections (%s ms)",
-                    environment.get("java"), environment.get("os"), environment.get("arch"),
-                    environment.get("cores"), load == null ? "unknown" : format("%.2f", load),
+                    environment.get("java"), System.getProperty("os.name"),
+                    environment.get("arch"), environment.get("cores"), load == null ? "unknown" : format("%.2f", load),
                     environment.get("gc_count"), environment.get("gc_ms"));
         }
 
@@ -1701,7 +1713,7 @@ public class EchoClient {
             Axis y = new Axis(least * 1e3, most * 1e3, BOTTOM, TOP);
             Axis x = new Axis(1, tail, left, right - 60);
             verticalAxis(y, left, right);
-            text(left, TOP - 12, "", "start", "percentiles");
+            text(left, TOP - 12, "", "start", "round-trip time by percentile");
             text((left + right) / 2, BOTTOM + 56, "", "middle", "percent of all messages");
             for (double beyond = 1; beyond <= tail * 1.001; beyond *= 10) {
                 add("<path class=\"grid\" d=\"M%.1f %dV%d\"/>", x.at(beyond), TOP, BOTTOM);
@@ -1765,7 +1777,7 @@ public class EchoClient {
         }
 
         private static String escaped(String text) {
-            return text.replaceAll("\\p{Cntrl}", "?").replace("&", "&amp;").replace("<", "&lt;")
+            return printable(text).replace("&", "&amp;").replace("<", "&lt;")
                     .replace(">", "&gt;");
         }
     }
