@@ -8,8 +8,6 @@ import java.nio.channels.AsynchronousChannelGroup;
 import java.nio.channels.AsynchronousServerSocketChannel;
 import java.nio.channels.AsynchronousSocketChannel;
 import java.nio.channels.CompletionHandler;
-import java.nio.channels.ShutdownChannelGroupException;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -17,11 +15,11 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Queue;
 import java.util.Set;
-import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.TimeUnit;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -43,11 +41,11 @@ import java.util.regex.Pattern;
  *     server.close();
  * </pre>
  *
- * <p>No thread ever waits for a client. A few event loops, of one thread each, are told when a
- * connection was accepted, when a read has brought bytes and when a write has taken some; each time
- * a handler starts the next step and returns. The steps are those of EchoServer: read, write all
- * that was read, read again. So one buffer is all a connection ever holds: a peer that sends and
- * never reads stops being read, and costs no more than an idle one.
+ * <p>No thread waits for a connected client. A few event loops, of one thread each, are told when
+ * a read has brought bytes and when a write has taken some; each time a handler starts the next step
+ * and returns. The steps are those of EchoServer: read, write all that was read, read again. So one
+ * buffer is all a connection ever holds: a peer that sends and never reads stops being read, and
+ * costs no more than an idle one.
  */
 public class AsyncEchoServer implements AutoCloseable {
 
@@ -112,7 +110,9 @@ public class AsyncEchoServer implements AutoCloseable {
         return new AsyncEchoServer(new Options(OPTIONS, args), System.err);
     }
 
-    private final List<Loop> loops = new ArrayList<>();
+    /** An event loop each: a group of one thread, which runs the handlers of its connections. */
+    private final List<AsynchronousChannelGroup> loops = new ArrayList<>();
+    private final List<AsynchronousServerSocketChannel> listeners = new ArrayList<>();
     /** The port it listens on, and the whole address as a person would write it. */
     private final int port;
     private final String address;
@@ -121,11 +121,10 @@ public class AsyncEchoServer implements AutoCloseable {
     private final boolean verbose;
     private final boolean nagle;
     private final int bufferSize;
-    private final int maxConnections;
-    /** The open connections, and those accepted at the limit, that nobody reads yet. */
+    /** One permit for each connection that may still be served. */
+    private final Semaphore slots;
+    /** The open connections. */
     private final Set<Connection> connections = ConcurrentHashMap.newKeySet();
-    private final Queue<Connection> waiting = new ArrayDeque<>();
-    private int admitted;
     /** Buffers that connections left behind: only the garbage collector frees direct memory. */
     private final Queue<ByteBuffer> spareBuffers = new ConcurrentLinkedQueue<>();
     private final LongAdder served = new LongAdder();
@@ -140,7 +139,7 @@ public class AsyncEchoServer implements AutoCloseable {
         verbose = options.given("--verbose");
         nagle = options.given("--nagle");
         bufferSize = (int) options.size("--bufsize", 1, 1 << 30);
-        maxConnections = (int) options.number("--max-connections", 1, 1_000_000);
+        slots = new Semaphore((int) options.number("--max-connections", 1, 1_000_000));
         int cores = Runtime.getRuntime().availableProcessors();
         int count = options.given("--loops")
                 ? (int) options.number("--loops", 1, 1024) : Math.max(1, cores / 2);
@@ -149,8 +148,8 @@ public class AsyncEchoServer implements AutoCloseable {
                 options.text("--host"), (int) options.number("--port", 0, 65535));
         port = bind(local, options.text("--host"), count);
         address = hostAndPort(local, options.text("--host"), port);
-        for (Loop loop : loops) {
-            loop.accept();
+        for (AsynchronousServerSocketChannel listener : listeners) {
+            named("accept", () -> acceptLoop(listener)).start();
         }
         if (idleNanos > 0) {
             named("sweep", () -> sweepLoop(idleNanos)).start();
@@ -166,15 +165,13 @@ public class AsyncEchoServer implements AutoCloseable {
             // The first listener binds alone, which fails if anyone else has the port. Only then
             // does it let the others in; Linux shares the clients out among them (SO_REUSEPORT).
             // Elsewhere one listener would get them all, so there one loop has to do.
-            Loop first = new Loop(0);
-            first.listener.bind(local, BACKLOG);
-            InetSocketAddress bound = (InetSocketAddress) first.listener.getLocalAddress();
+            AsynchronousServerSocketChannel first = addLoop().bind(local, BACKLOG);
+            InetSocketAddress bound = (InetSocketAddress) first.getLocalAddress();
             if (count > 1 && System.getProperty("os.name").equals("Linux")) {
-                first.listener.setOption(StandardSocketOptions.SO_REUSEPORT, true);
-                for (int i = 1; i < count; i++) {
-                    Loop next = new Loop(i);
-                    next.listener.setOption(StandardSocketOptions.SO_REUSEPORT, true);
-                    next.listener.bind(bound, BACKLOG);
+                first.setOption(StandardSocketOptions.SO_REUSEPORT, true);
+                while (loops.size() < count) {
+                    addLoop().setOption(StandardSocketOptions.SO_REUSEPORT, true)
+                            .bind(bound, BACKLOG);
                 }
             }
             return bound.getPort();
@@ -186,6 +183,17 @@ public class AsyncEchoServer implements AutoCloseable {
         }
     }
 
+    /** Adds an event loop and returns its listener, which is not bound yet. */
+    private AsynchronousServerSocketChannel addLoop() throws IOException {
+        String name = "loop-" + loops.size();
+        // With one thread in the group, a connection's events never change threads.
+        AsynchronousChannelGroup loop =
+                AsynchronousChannelGroup.withFixedThreadPool(1, task -> named(name, task));
+        loops.add(loop);
+        listeners.add(AsynchronousServerSocketChannel.open(loop));
+        return listeners.get(listeners.size() - 1);
+    }
+
     /** The port it listens on, also when 0 was asked for. */
     int port() {
         return port;
@@ -195,8 +203,8 @@ public class AsyncEchoServer implements AutoCloseable {
     @Override
     public void close() throws IOException {
         closed.countDown();
-        for (Loop loop : loops) {
-            loop.group.shutdownNow();
+        for (AsynchronousChannelGroup loop : loops) {
+            loop.shutdownNow();
         }
     }
 
@@ -236,75 +244,26 @@ public class AsyncEchoServer implements AutoCloseable {
         out.flush();
     }
 
-    /** An event loop: a listener, and the one thread that runs the handlers of its connections. */
-    private final class Loop implements CompletionHandler<AsynchronousSocketChannel, Void> {
-        private final AsynchronousChannelGroup group;
-        private final AsynchronousServerSocketChannel listener;
-
-        Loop(int number) throws IOException {
-            // With one thread in the group, a connection's events never change threads.
-            group = AsynchronousChannelGroup.withFixedThreadPool(
-                    1, task -> named("loop-" + number, task));
-            loops.add(this);
-            listener = AsynchronousServerSocketChannel.open(group);
-        }
-
-        /** Asks for the next client. */
-        void accept() {
+    /** Accepts for one loop until its listener is closed; no other failure ends this. */
+    private void acceptLoop(AsynchronousServerSocketChannel listener) {
+        // A thread waits here, and not a handler: the JDK would run one accepting handler for each
+        // time round the loop, so that in a crowd the last to come would wait for seconds.
+        while (true) {
             try {
-                listener.accept(null, this);
-            } catch (ShutdownChannelGroupException e) {
-                // close() was faster, and nobody is to be accepted any more
+                AsynchronousSocketChannel channel = listener.accept().get();
+                // At the limit this client waits, and the next ones in the backlog, unanswered but
+                // not refused.
+                slots.acquireUninterruptibly();
+                new Connection(channel).open();
+            } catch (ExecutionException | InterruptedException | OutOfMemoryError e) {
+                if (!listener.isOpen()) {
+                    return;
+                }
+                // No descriptor is left. Those connected are still served, and without a pause the
+                // same failure would come back 80,000 times a second.
+                report("cannot take a connection", e.getCause() == null ? e : e.getCause());
+                pause(100);
             }
-        }
-
-        /** A client is there: ask for the next one first, then serve this one. */
-        @Override
-        public void completed(AsynchronousSocketChannel channel, Void none) {
-            Connection connection = new Connection(channel, this);
-            if (admit(connection)) {
-                accept();
-                connection.open();
-            }
-        }
-
-        /** No client could be accepted; only the closing of the listener ends the accepting. */
-        @Override
-        public void failed(Throwable e, Void none) {
-            if (listener.isOpen()) {
-                // No descriptor is left. Those connected are still served, and without a pause
-                // the same failure would come back 80,000 times a second.
-                report("cannot take a connection", e);
-                CompletableFuture.delayedExecutor(100, TimeUnit.MILLISECONDS).execute(this::accept);
-            }
-        }
-    }
-
-    /**
-     * Whether a connection is within the limit. One beyond it is left unread, and its loop accepts
-     * no other, so that further clients wait in the backlog, unanswered but not refused.
-     */
-    private synchronized boolean admit(Connection connection) {
-        if (admitted == maxConnections) {
-            waiting.add(connection);
-            return false;
-        }
-        admitted++;
-        return true;
-    }
-
-    /** Makes room when a connection has ended; one that waits takes its place. */
-    private void leave() {
-        Connection next;
-        synchronized (this) {
-            next = waiting.poll();
-            if (next == null) {
-                admitted--;
-            }
-        }
-        if (next != null) {
-            next.loop.accept();
-            next.open();
         }
     }
 
@@ -324,7 +283,6 @@ public class AsyncEchoServer implements AutoCloseable {
     /** One client, from accept to close. One read or one write is under way at any time. */
     private final class Connection {
         private final AsynchronousSocketChannel channel;
-        private final Loop loop;
         private String peer = "a client";
         private ByteBuffer buffer;
         /** Bytes read and bytes written so far, each changed by this connection's loop only. */
@@ -334,9 +292,8 @@ public class AsyncEchoServer implements AutoCloseable {
         private long seen = -1;
         private long seenNanos;
 
-        Connection(AsynchronousSocketChannel channel, Loop loop) {
+        Connection(AsynchronousSocketChannel channel) {
             this.channel = channel;
-            this.loop = loop;
         }
 
         /** Starts the first read. */
@@ -387,7 +344,7 @@ public class AsyncEchoServer implements AutoCloseable {
             if (buffer != null) {
                 spareBuffers.add(buffer);
             }
-            leave();
+            slots.release();
         }
     }
 
