@@ -115,8 +115,8 @@ beside_published() { # OUR_HELLO_MS
     row 9 'async 16384 B x 1000' $(ours async) 0.089 0.122 172.61
     row 9 'async hello-async, once' "$1" - - 5.543 - -
     say "What differs: the published procedure had no warm-up; here up to a second of messages went
-        first, uncounted (threaded $(warmup threaded), async $(warmup async)). hello-async is cold
-        in both. Published: Python 3.11, macOS, Apple M2. Here:
+        first, uncounted (threaded $(warmup threaded), async $(warmup async)). The client of hello-async
+        is cold in both. Published: Python 3.11, macOS, Apple M2. Here:
         $(found '\(JDK .* cores\)' "$tmp/threaded"). Throughput is the payload, once, divided by
         2^20, in both (published as MB/s)."
     say 'results/ (ignored by git) now has each run as .json, .hgrm and .svg, and compare.svg.'
@@ -373,7 +373,7 @@ demo_deadlock() {
 
 # Is there a JDK? And however this ends, what it started is stopped.
 prepare() {
-    local install='install a JDK, version 11 or later (https://adoptium.net)'
+    local install='install a JDK, version 11 or later'
     if [ -n "${JAVA_HOME:-}" ]; then
         [ -x "$JAVA_HOME/bin/java" ] || fail "no bin/java in JAVA_HOME ($JAVA_HOME); $install"
         PATH=$(cd "$JAVA_HOME/bin" && pwd):$PATH
