@@ -42,10 +42,10 @@ import java.util.regex.Pattern;
  * </pre>
  *
  * <p>No thread waits for a connected client. A few event loops, of one thread each, are told when
- * a read has brought bytes and when a write has taken some; each time a handler starts the next step
- * and returns. The steps are those of EchoServer: read, write all that was read, read again. So one
- * buffer is all a connection ever holds: a peer that sends and never reads stops being read, and
- * costs no more than an idle one.
+ * a read has brought bytes and when a write has taken some; each time a handler starts the next
+ * step and returns. The steps are those of EchoServer: read, write all that was read, read again.
+ * So one buffer is all a connection ever holds: a peer that sends and never reads stops being read,
+ * and costs no more than an idle one.
  */
 public class AsyncEchoServer implements AutoCloseable {
 
@@ -202,20 +202,28 @@ public class AsyncEchoServer implements AutoCloseable {
     /** Closes the listeners and every connection; does nothing when closed already. */
     @Override
     public void close() throws IOException {
-        closed.countDown();
         for (AsynchronousChannelGroup loop : loops) {
             loop.shutdownNow();
+        }
+        awaitEnd();
+        closed.countDown();
+    }
+
+    /** Waits, for a second at most, until every connection has ended and is counted. */
+    private void awaitEnd() {
+        for (int i = 0; i < 200 && !connections.isEmpty(); i++) {
+            pause(5);
         }
     }
 
     /** Announces the server and waits until it is closed, by a signal or by an interrupt. */
     private int serve(PrintStream out, boolean loopbackOnly) {
+        Runtime.getRuntime().addShutdownHook(new Thread(() -> stop(out), "stop"));
         out.println("[server-async] listening on " + address);
         if (loopbackOnly) {
             out.println("[server-async] loopback only; for all interfaces use --host 0.0.0.0");
         }
         out.flush();
-        Runtime.getRuntime().addShutdownHook(new Thread(() -> stop(out), "stop"));
         try {
             closed.await();
         } catch (InterruptedException e) {
@@ -338,9 +346,8 @@ public class AsyncEchoServer implements AutoCloseable {
         /** Closes the connection and makes room for the next. */
         private void end() {
             close();
-            if (connections.remove(this)) {
-                echoedBefore.add(echoed);
-            }
+            echoedBefore.add(echoed);
+            connections.remove(this);
             if (buffer != null) {
                 spareBuffers.add(buffer);
             }
@@ -369,7 +376,7 @@ public class AsyncEchoServer implements AutoCloseable {
         @Override
         public void failed(Throwable e, Connection connection) {
             verbose(connection.peer + " lost after " + bytes(connection.echoed) + " echoed: "
-                    + e.getMessage());
+                    + reason(e));
             connection.end();
         }
     }
@@ -402,6 +409,11 @@ public class AsyncEchoServer implements AutoCloseable {
         if (verbose) {
             log.println("[server-async] " + what);
         }
+    }
+
+    /** Why a connection was lost; a channel closed on this side says nothing of itself. */
+    private static String reason(Throwable e) {
+        return e.getMessage() != null ? e.getMessage() : "closed here, idle or stopping";
     }
 
     /** Reports a failure, at most one every five seconds: what fails once may fail all the time. */
@@ -437,7 +449,8 @@ public class AsyncEchoServer implements AutoCloseable {
     /** Such as 127.0.0.1:5050 or [::1]:5050. */
     private static String hostAndPort(InetSocketAddress address, String host, int port) {
         String shown = address.isUnresolved() || host.contains(":")
-                ? host : address.getAddress().getHostAddress();
+                ? host.replaceAll("[\\[\\]]", "").replaceAll("\\p{Cntrl}", "?")
+                : address.getAddress().getHostAddress();
         return (shown.contains(":") ? "[" + shown + "]" : shown) + ":" + port;
     }
 

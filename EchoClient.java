@@ -85,7 +85,7 @@ public class EchoClient {
     private static final String NOTHING = "nothing more";
     /** How much of a message is shown. */
     private static final int SHOWN_LENGTH = 60;
-    private static final String NUMBER = "[0-9]+([.][0-9]*)?";
+    private static final String NUMBER = "[0-9]{1,15}(?:[.][0-9]*)?";
 
     public static void main(String... args) {
         int status = run(System.out, System.err, args);
@@ -107,6 +107,7 @@ public class EchoClient {
                 out.print(options.usage("EchoClient", "Sends to a TCP echo server, and measures."));
                 return 0;
             }
+            checkCombination(options);
             if (options.given("--compare")) {
                 return compare(options, out);
             }
@@ -140,7 +141,6 @@ public class EchoClient {
     private final Queue<Connection> connections = new ConcurrentLinkedQueue<>();
 
     private EchoClient(Options options, PrintStream out, PrintStream err) {
-        checkCombination(options);
         this.out = out;
         this.err = err;
         host = options.text("--host");
@@ -169,8 +169,11 @@ public class EchoClient {
         options.exclude("--compare", "--bench");
         options.exclude("--compare", "--json");
         boolean bench = options.given("--bench");
+        if (options.given("--plot") && !bench && !options.given("--compare")) {
+            throw Options.wrong("--plot needs --bench or --compare");
+        }
         for (String name : List.of("--repeat", "--duration", "--warmup", "--parallel", "--rate",
-                "--hgrm", "--plot", "--fail-if")) {
+                "--hgrm", "--fail-if")) {
             if (options.given(name) && !bench) {
                 throw Options.wrong(name + " needs --bench");
             }
@@ -290,7 +293,7 @@ public class EchoClient {
 
         /** Ends our side after the last message and makes sure that no surplus byte follows. */
         void finish() throws IOException {
-            int size = echo.position();
+            int size = echo.limit();
             int n = 0;
             try {
                 channel.shutdownOutput();
@@ -375,7 +378,7 @@ public class EchoClient {
     }
 
     private IOException cannotConnect(String why, Exception cause) {
-        String shown = host.contains(":") ? "[" + host + "]" : host;
+        String shown = host.contains(":") ? "[" + host.replaceAll("[\\[\\]]", "") + "]" : host;
         return new IOException("cannot connect to " + shown + ":" + port + ": " + why, cause);
     }
 
@@ -1051,8 +1054,8 @@ public class EchoClient {
                 warnings.add("the machine was busy before the run: stop other programs");
             }
             if (busy > cores) {
-                warnings.add(format("%d busy threads share %d cores: use a smaller --parallel", busy,
-                        cores));
+                warnings.add(format("%d busy threads share %d cores: use a smaller --parallel",
+                        busy, cores));
             }
         }
 
@@ -1137,7 +1140,8 @@ public class EchoClient {
             Object load = environment.get("load_average");
             return format("JDK %s, %s %s, %s cores, load %s, %s collections (%s ms)",
                     environment.get("java"), System.getProperty("os.name"),
-                    environment.get("arch"), environment.get("cores"), load == null ? "unknown" : format("%.2f", load),
+                    environment.get("arch"), environment.get("cores"),
+                    load == null ? "unknown" : format("%.2f", load),
                     environment.get("gc_count"), environment.get("gc_ms"));
         }
 
@@ -1414,7 +1418,7 @@ public class EchoClient {
      */
     private static final class Curve {
         private static final Pattern FOOTER = Pattern.compile("(Mean|StdDeviation|Max|Total count)"
-                + " *= *([0-9.]+)");
+                + " *= *(" + NUMBER + ")");
 
         private final String name;
         /** What it was made of; null when it was read from a file. */
@@ -1446,7 +1450,7 @@ public class EchoClient {
 
         /** Reads a .hgrm file, also of HdrHistogram or wrk2; says which line is malformed. */
         Curve(Path file) throws IOException {
-            name = file.getFileName().toString();
+            name = String.valueOf(file.getFileName());
             histogram = null;
             List<String> lines;
             try {

@@ -111,6 +111,7 @@ public class EchoServer implements AutoCloseable {
     private final boolean spin;
     private final int bufferSize;
     private final ThreadFactory threads;
+    private final Thread acceptor;
     /** One permit for each connection that may still be accepted. */
     private final Semaphore slots;
     /** The open connections. */
@@ -138,7 +139,8 @@ public class EchoServer implements AutoCloseable {
         threads = options.given("--virtual") ? virtualThreads() : task -> named("echo", task);
         listener = ServerSocketChannel.open();
         address = bind(local, options.text("--host"));
-        named("accept", this::acceptLoop).start();
+        acceptor = named("accept", this::acceptLoop);
+        acceptor.start();
         if (idleNanos > 0) {
             named("sweep", () -> sweepLoop(idleNanos)).start();
         }
@@ -172,7 +174,15 @@ public class EchoServer implements AutoCloseable {
         for (Connection connection : connections) {
             connection.close();
         }
+        awaitEnd();
         closed.countDown();
+    }
+
+    /** Waits, for a second at most, until the port is free and every thread has counted. */
+    private void awaitEnd() {
+        for (int i = 0; i < 200 && (acceptor.isAlive() || !connections.isEmpty()); i++) {
+            pause(5);
+        }
     }
 
     @Override
@@ -182,12 +192,12 @@ public class EchoServer implements AutoCloseable {
 
     /** Announces the server and waits until it is closed, by a signal or by an interrupt. */
     private int serve(PrintStream out, boolean loopbackOnly) {
+        Runtime.getRuntime().addShutdownHook(new Thread(() -> stop(out), "stop"));
         out.println("[server] listening on " + address);
         if (loopbackOnly) {
             out.println("[server] loopback only; for all interfaces use --host 0.0.0.0");
         }
         out.flush();
-        Runtime.getRuntime().addShutdownHook(new Thread(() -> stop(out), "stop"));
         try {
             closed.await();
         } catch (InterruptedException e) {
@@ -297,7 +307,7 @@ public class EchoServer implements AutoCloseable {
                 echo(buffer);
                 verbose(peer + " ended, " + bytes(echoed) + " echoed");
             } catch (IOException e) {
-                verbose(peer + " lost after " + bytes(echoed) + " echoed: " + e.getMessage());
+                verbose(peer + " lost after " + bytes(echoed) + " echoed: " + reason(e));
             } catch (OutOfMemoryError e) {
                 report("no buffer for " + peer, e);
             } finally {
@@ -349,9 +359,8 @@ public class EchoServer implements AutoCloseable {
         /** Closes the connection and makes room for the next. */
         private void end() {
             close();
-            if (connections.remove(this)) {
-                echoedBefore.add(echoed);
-            }
+            echoedBefore.add(echoed);
+            connections.remove(this);
             slots.release();
         }
     }
@@ -365,6 +374,11 @@ public class EchoServer implements AutoCloseable {
         if (verbose) {
             log.println("[server] " + what);
         }
+    }
+
+    /** Why a connection was lost; a channel closed on this side says nothing of itself. */
+    private static String reason(Throwable e) {
+        return e.getMessage() != null ? e.getMessage() : "closed here, idle or stopping";
     }
 
     /** Reports a failure, at most one every five seconds: what fails once may fail all the time. */
@@ -412,7 +426,8 @@ public class EchoServer implements AutoCloseable {
     /** Such as 127.0.0.1:5050 or [::1]:5050. */
     private static String hostAndPort(InetSocketAddress address, String host, int port) {
         String shown = address.isUnresolved() || host.contains(":")
-                ? host : address.getAddress().getHostAddress();
+                ? host.replaceAll("[\\[\\]]", "").replaceAll("\\p{Cntrl}", "?")
+                : address.getAddress().getHostAddress();
         return (shown.contains(":") ? "[" + shown + "]" : shown) + ":" + port;
     }
 

@@ -115,8 +115,8 @@ beside_published() { # OUR_HELLO_MS
     row 9 'async 16384 B x 1000' $(ours async) 0.089 0.122 172.61
     row 9 'async hello-async, once' "$1" - - 5.543 - -
     say "What differs: the published procedure had no warm-up; here up to a second of messages went
-        first, uncounted (threaded $(warmup threaded), async $(warmup async)). The client of hello-async
-        is cold in both. Published: Python 3.11, macOS, Apple M2. Here:
+        first, uncounted (threaded $(warmup threaded), async $(warmup async)). The client of
+        hello-async is cold in both. Published: Python 3.11, macOS, Apple M2. Here:
         $(found '\(JDK .* cores\)' "$tmp/threaded"). Throughput is the payload, once, divided by
         2^20, in both (published as MB/s)."
     say 'results/ (ignored by git) now has each run as .json, .hgrm and .svg, and compare.svg.'
@@ -135,15 +135,14 @@ warmup() { # NAME
 # ---------------------------------------------------------------- the tests
 
 run_tests() {
-    local telling='^[^[]|^\[[^I]|Tests run:|BUILD' status=0
+    local telling='^[^[]|^\[[^I]|Tests run:|BUILD'
     prepare
     command -v mvn >/dev/null || fail 'no mvn on the PATH; install Maven 3.6 or later for the tests'
     show mvn -B -f test/pom.xml test "$@"
-    # Of Maven's [INFO] lines, those that count tests. No pipeline: $pid is to be Maven's.
-    begin mvn -B -f test/pom.xml test "$@" > >(grep -E "$telling"; : >"$tmp/filtered")
-    finish "$pid" || status=$?
-    until [ -e "$tmp/filtered" ]; do sleep 0.1; done
-    return "$status"
+    # In the foreground: what a script starts in the background is deaf to Ctrl-C, and the programs
+    # under test would be, too. Of Maven's [INFO] lines, those that count tests.
+    mvn -B -f test/pom.xml test "$@" | grep -E "$telling"
+    return "${PIPESTATUS[0]}"
 }
 
 # ---------------------------------------------------------------- the demos

@@ -1,0 +1,464 @@
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.List;
+import java.util.Queue;
+import java.util.Random;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.LockSupport;
+
+import org.junit.jupiter.api.Assumptions;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.condition.DisabledOnOs;
+import org.junit.jupiter.api.condition.OS;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Benchmarks against servers with known behaviour: the numbers must show just that. */
+@Timeout(value = 30, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+class MeasurementTest {
+    private static final int SIZE = 64;
+    /** What a busy machine may add to a duration that a test looks at, in microseconds. */
+    private static final double SLACK = 8000;
+
+    private final AtomicLong received = new AtomicLong();
+
+    /** An echo server that does something before each answer, and counts what it receives. */
+    private ClientSupport.TestServer server(BeforeEcho before) throws Exception {
+        return ClientSupport.TestServer.answering(SIZE, (message, number) -> {
+            received.incrementAndGet();
+            before.message(number);
+            return message;
+        });
+    }
+
+    private interface BeforeEcho {
+        void message(int number) throws Exception;
+    }
+
+    private ClientSupport.TestServer server() throws Exception {
+        return server(number -> { });
+    }
+
+    /** A run that must succeed, with messages of the size that the servers here expect. */
+    private static ClientJson json(ClientSupport.TestServer server, String... args) {
+        return ClientSupport.run(server.port(), ClientSupport.with(args, "--bench", "--json",
+                "--size", "" + SIZE)).expect(0).json();
+    }
+
+    /** At least as long as that, never less. */
+    private static void delay(long millis) {
+        long end = System.nanoTime() + millis * 1_000_000;
+        for (long left = end - System.nanoTime(); left > 0; left = end - System.nanoTime()) {
+            LockSupport.parkNanos(left);
+        }
+    }
+
+    /** 55 % take 1 ms, 37 % 10 ms and 8 % 30 ms, in a random order. */
+    @Test
+    void knownDelaysGiveTheirPercentiles() throws Exception {
+        List<Integer> delays = new ArrayList<>(Collections.nCopies(55, 1));
+        delays.addAll(Collections.nCopies(37, 10));
+        delays.addAll(Collections.nCopies(8, 30));
+        Collections.shuffle(delays, new Random(4));
+        try (ClientSupport.TestServer server = server(number -> delay(delays.get(number % 100)))) {
+            ClientJson json = json(server, "--repeat", "200", "--warmup", "0");
+            assertMicros(1000, json, "rtt_us.min");
+            assertMicros(1000, json, "rtt_us.p50");
+            assertMicros(10_000, json, "rtt_us.p90");
+            assertMicros(30_000, json, "rtt_us.p95");
+            assertMicros(30_000, json, "rtt_us.p99");
+            assertMicros(0.55 * 1000 + 0.37 * 10_000 + 0.08 * 30_000, json, "rtt_us.mean");
+            assertEquals(8200, json.number("rtt_us.stddev"), 5000);
+            assertMicros(1000, json, "wait_us_mean");
+            assertTrue(json.number("rtt_us.max") >= 30_000, json.toString());
+        }
+    }
+
+    /** At least the delay, which is certain, and not much more, which a busy machine may add. */
+    private static void assertMicros(double delay, ClientJson json, String name) {
+        double value = json.number(name);
+        assertTrue(value >= delay && value < delay + SLACK,
+                name + " is " + value + " for a delay of " + delay + " in " + json);
+    }
+
+    /**
+     * The server stops for 400 ms. At 1000 messages a second that makes 400 of them late, which a
+     * closed loop, or the time from the actual send, would show as a single slow message.
+     */
+    @Test
+    void aStallShowsInResponseTimeAndNotInServiceTime() throws Exception {
+        AtomicBoolean stalled = new AtomicBoolean();
+        try (ClientSupport.TestServer server = server(number -> {
+            if (number == 1500 && !stalled.getAndSet(true)) {
+                delay(400);
+            }
+        })) {
+            ClientJson json = json(server, "--rate", "1000", "--duration", "4s", "--warmup", "100");
+            double messages = json.number("messages");
+            assertTrue(messages > 3000 && messages <= 4000, json.toString());
+            assertTrue(json.number("rtt_us.max") >= 400_000, json.toString());
+            assertTrue(json.number("rtt_us.p99") > 200_000, json.toString());
+            assertTrue(json.number("rtt_us.p95") > 80_000, json.toString());
+            assertTrue(json.number("service_us.max") >= 400_000, json.toString());
+            assertTrue(json.number("service_us.p99") < 80_000, json.toString());
+            assertTrue(json.number("behind_messages") >= 300, json.toString());
+            assertTrue(json.number("behind_messages") <= messages, json.toString());
+            assertTrue(json.number("behind_us_max") >= 350_000, json.toString());
+            assertTrue(json.toString().contains("behind schedule"), json.toString());
+            assertEquals(1000, json.number("rate_messages_s"));
+            assertNeverEarly(json);
+        }
+    }
+
+    /**
+     * Who sends no message before it is due has no response time below its service time, and so
+     * none of the percentiles either.
+     */
+    private static void assertNeverEarly(ClientJson json) {
+        for (String name : List.of("min", "p50", "p90", "p95", "p99", "max", "mean")) {
+            assertTrue(json.get("rtt_us." + name) == null
+                    || json.number("rtt_us." + name) >= json.number("service_us." + name),
+                    name + " in " + json);
+        }
+    }
+
+    /** As the server sees it: two connections take turns, each message at its own time. */
+    @Test
+    void aRateIsAScheduleAndNotABurst() throws Exception {
+        Queue<Long> arrivals = new ConcurrentLinkedQueue<>();
+        try (ClientSupport.TestServer server = server(number -> arrivals.add(System.nanoTime()))) {
+            ClientJson json = json(server, "--rate", "100", "--repeat", "30", "--parallel", "2",
+                    "--warmup", "0");
+            assertNeverEarly(json);
+            assertEquals(60, json.number("messages"));
+            assertTrue(json.number("elapsed_s") >= 0.59, "59 intervals of 10 ms: " + json);
+            assertTrue(json.number("elapsed_s") < 1.5, json.toString());
+        }
+        long[] times = arrivals.stream().mapToLong(Long::longValue).sorted().toArray();
+        int regular = 0;
+        for (int i = 1; i < times.length; i++) {
+            long gap = times[i] - times[i - 1];
+            regular += gap > 5_000_000 && gap < 15_000_000 ? 1 : 0;
+        }
+        assertEquals(60, times.length);
+        assertTrue(regular > 35, regular + " of 59 gaps are near 10 ms: " + Arrays.toString(times));
+    }
+
+    @Test
+    void aRateAndADurationGiveTheirProduct() throws Exception {
+        try (ClientSupport.TestServer server = server()) {
+            ClientJson json = json(server, "--rate", "500", "--duration", "800ms", "--warmup", "0");
+            double messages = json.number("messages");
+            assertTrue(messages <= 400, "never more than are due: " + json);
+            assertTrue(messages > 300, json.toString());
+        }
+    }
+
+    @Test
+    void withoutARateThereIsNoServiceTime() throws Exception {
+        try (ClientSupport.TestServer server = server()) {
+            ClientJson json = json(server, "--repeat", "10", "--warmup", "0");
+            assertFalse(json.has("service_us"));
+            assertFalse(json.has("behind_messages"));
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"1, 1", "10, 1", "250, 3", "1, 20"})
+    void messagesAreRepeatTimesParallel(int repeat, int parallel) throws Exception {
+        try (ClientSupport.TestServer server = server()) {
+            ClientJson json = json(server, "--repeat", "" + repeat, "--parallel", "" + parallel,
+                    "--warmup", "7");
+            assertEquals(repeat * parallel, json.number("messages"));
+            assertEquals(parallel, json.number("connections"));
+            assertEquals(SIZE, json.number("message_bytes"));
+            assertEquals(7 * parallel, json.number("warmup.messages"));
+            assertEquals((repeat + 7) * parallel, received.get(), "as the server counts");
+        }
+    }
+
+    /** Connections work at the same time: twenty delays, of which each has but five. */
+    @Test
+    void parallelConnectionsDoNotWaitForEachOther() throws Exception {
+        try (ClientSupport.TestServer server = server(number -> delay(40))) {
+            ClientJson json = json(server, "--repeat", "5", "--parallel", "4", "--warmup", "0");
+            double seconds = json.number("elapsed_s");
+            assertTrue(seconds >= 0.2 && seconds < 0.6, json.toString());
+            assertTrue(json.number("messages_s") > 33, json.toString());
+            assertMicros(40_000, json, "rtt_us.p50");
+        }
+    }
+
+    @Test
+    void aDurationIsKept() throws Exception {
+        try (ClientSupport.TestServer server = server(number -> delay(2))) {
+            ClientJson json = json(server, "--duration", "700ms", "--warmup", "0", "--parallel=2");
+            double seconds = json.number("elapsed_s");
+            assertTrue(seconds >= 0.7 && seconds < 1.5, json.toString());
+            assertEquals(received.get(), json.number("messages"));
+            assertTrue(json.number("messages") > 100 && json.number("messages") <= 702, "" + json);
+        }
+    }
+
+    /** The first twenty messages are slow: warm-up takes them out, and shows what they were. */
+    @Test
+    void warmUpIsShownAndNotCounted() throws Exception {
+        try (ClientSupport.TestServer server = server(number -> delay(number <= 20 ? 20 : 0))) {
+            ClientJson warm = json(server, "--repeat", "30", "--warmup", "20");
+            assertEquals(20, warm.number("warmup.messages"));
+            assertMicros(20_000, warm, "warmup.first_us");
+            assertMicros(20_000, warm, "warmup.mean_us");
+            assertTrue(warm.number("rtt_us.p90") < 15_000, warm.toString());
+            assertTrue(warm.number("elapsed_s") < 0.4, warm.toString());
+            assertEquals(30, warm.number("messages"));
+            ClientJson cold = json(server, "--repeat", "30", "--warmup", "0");
+            assertEquals(0, cold.number("warmup.messages"));
+            assertNull(cold.get("warmup.first_us"));
+            assertNull(cold.get("warmup.mean_us"));
+            assertMicros(20_000, cold, "rtt_us.p50");
+            assertTrue(cold.number("elapsed_s") >= 0.4, cold.toString());
+        }
+    }
+
+    @Test
+    void warmUpByTimeAndByDefault() throws Exception {
+        try (ClientSupport.TestServer server = server(number -> delay(5))) {
+            double timed = json(server, "--repeat", "10", "--warmup", "200ms")
+                    .number("warmup.messages");
+            assertTrue(timed >= 5 && timed <= 40, timed + " messages of 5 ms in 200 ms");
+            double byDefault = json(server, "--repeat", "10").number("warmup.messages");
+            assertTrue(byDefault >= 40 && byDefault <= 200, byDefault + " of 5 ms in 1 s");
+        }
+    }
+
+    @Test
+    void textSaysTheSameAboutWarmUp() throws Exception {
+        try (ClientSupport.TestServer server = server()) {
+            List<String> cold = text(server, "--warmup", "0");
+            assertTrue(cold.toString().contains("warm-up: none"), cold.toString());
+            List<String> warm = text(server, "--warmup", "12");
+            assertTrue(warm.toString().matches(".*warm-up: 12 messages not counted.* first"
+                    + " [0-9.]+ [um]s.* mean [0-9.]+ [um]s.*"), warm.toString());
+        }
+    }
+
+    private static List<String> text(ClientSupport.TestServer server, String... args) {
+        return ClientSupport.run(server.port(), ClientSupport.with(args, "--bench", "--repeat",
+                "20", "--size", "" + SIZE)).expect(0).out;
+    }
+
+    /** A percentile that too few samples support is null, and that is said. */
+    @ParameterizedTest
+    @CsvSource({"1, p50", "2, p90", "9, p90", "10, p95", "99, p99", "100, p99_9", "999, p99_9",
+        "1000, max"})
+    void aPercentileNeedsSamples(int repeat, String firstNull) throws Exception {
+        try (ClientSupport.TestServer server = server()) {
+            ClientJson json = json(server, "--repeat", "" + repeat, "--warmup", "0");
+            boolean missing = false;
+            for (String name : List.of("p50", "p90", "p95", "p99", "p99_9", "max")) {
+                missing |= name.equals(firstNull) && !name.equals("max");
+                assertEquals(missing && !name.equals("max"), json.get("rtt_us." + name) == null,
+                        name + " of " + json);
+            }
+            assertEquals(repeat < 1000, json.toString().contains("too few samples"), "" + json);
+        }
+    }
+
+    @Test
+    void aPercentileThatIsNotSupportedIsADashInText() throws Exception {
+        try (ClientSupport.TestServer server = server()) {
+            assertTrue(text(server, "--warmup", "0").stream().anyMatch(line -> line.matches(
+                    "\\[bench\\] RTT( +[0-9.]+ (us|ms)){4} +- +- +[0-9.]+ (us|ms)")));
+        }
+    }
+
+    /** Nagle's algorithm gives itself away by an echo in pieces. */
+    @Test
+    void anEchoInPiecesIsCounted() throws Exception {
+        try (ClientSupport.TestServer server = new ClientSupport.TestServer((in, out) -> {
+            byte[] message = in.readNBytes(SIZE);
+            while (message.length == SIZE) {
+                for (int piece = 0; piece < 4; piece++) {
+                    delay(piece == 0 ? 0 : 10);
+                    out.write(message, piece * SIZE / 4, SIZE / 4);
+                }
+                message = in.readNBytes(SIZE);
+            }
+        })) {
+            ClientJson json = json(server, "--repeat", "10", "--warmup", "0");
+            double reads = json.number("reads_mean");
+            assertTrue(reads > 2.5 && reads <= 4, json.toString());
+            assertTrue(json.number("wait_us_mean") >= 30_000, json.toString());
+            assertTrue(text(server, "--warmup", "0").toString().contains("an echo arrived in "));
+        }
+    }
+
+    private static final List<String> KEYS = List.of("message_bytes", "connections", "messages",
+            "elapsed_s", "messages_s", "throughput_mib_s", "rtt_us", "warmup", "warmup.messages",
+            "warmup.first_us", "warmup.mean_us", "write_us_mean", "wait_us_mean", "environment",
+            "environment.java", "environment.os", "environment.cores", "environment.load_average",
+            "environment.gc_count", "environment.gc_ms", "warnings", "interrupted", "valid");
+    private static final List<String> FIGURES =
+            List.of("min", "mean", "stddev", "p50", "p90", "p95", "p99", "p99_9", "max");
+
+    /** Scripts rely on the keys; whoever doubts a figure can check it against the others. */
+    @ParameterizedTest
+    @ValueSource(strings = {"--nagle", "--spin", "--rate=5000", "--parallel=3"})
+    void theFiguresAgreeWithEachOther(String more) throws Exception {
+        try (ClientSupport.TestServer server = server()) {
+            ClientSupport.Run run = ClientSupport.run(server.port(), "--bench", "--json", "--size",
+                    "" + SIZE, "--warmup", "50", "--repeat", "1000", more).expect(0);
+            assertEquals(List.of(), run.err);
+            ClientJson json = run.json();
+            assertTrue(json.names().containsAll(KEYS), json.names().toString());
+            assertConsistent(json);
+            double rtt = json.number("rtt_us.mean");
+            if (more.contains("rate")) {
+                assertAscending(json, "service_us");
+                rtt = json.number("service_us.mean");
+            }
+            assertEquals(rtt, json.number("write_us_mean") + json.number("wait_us_mean"), 0.01);
+            assertEquals(System.getProperty("java.version"), json.get("environment.java"));
+            assertEquals(Runtime.getRuntime().availableProcessors(),
+                    json.number("environment.cores"));
+            assertEquals(false, json.get("interrupted"));
+        }
+    }
+
+    static void assertConsistent(ClientJson json) {
+        assertEquals(true, json.get("valid"));
+        double seconds = json.number("elapsed_s");
+        double rate = json.number("messages") / seconds;
+        assertEquals(rate, json.number("messages_s"), 0.001 * rate + 0.1);
+        double throughput = json.number("message_bytes") * rate / 1048576;
+        assertEquals(throughput, json.number("throughput_mib_s"), 0.001 * throughput + 0.001);
+        assertAscending(json, "rtt_us");
+        // In a closed loop each connection is busy all the time, but not longer.
+        double busy = json.number("rtt_us.mean") / 1e6 * json.number("messages");
+        assertTrue(json.has("service_us") || busy <= seconds * json.number("connections"),
+                json.toString());
+    }
+
+    private static void assertAscending(ClientJson json, String kind) {
+        double before = 0;
+        for (String name : FIGURES) {
+            if (name.matches("min|max|p.*")) {
+                assertTrue(json.number(kind + "." + name) >= before, name + " in " + json);
+                before = json.number(kind + "." + name);
+            }
+        }
+        double mean = json.number(kind + ".mean");
+        assertTrue(mean >= json.number(kind + ".min") && mean <= before, json.toString());
+        assertTrue(json.number(kind + ".stddev") <= before, json.toString());
+    }
+
+    /** One message as JSON, which is for scripts that only want to know whether it works. */
+    @Test
+    void oneMessageAsJson() throws Exception {
+        try (ClientSupport.TestServer server = server()) {
+            ClientJson json = ClientSupport.run(server.port(), "--json", "--message",
+                    "x".repeat(SIZE)).expect(0).json();
+            assertEquals(1, json.number("messages"));
+            assertEquals(0, json.number("warmup.messages"));
+            assertEquals(true, json.get("valid"));
+            assertEquals(1, received.get());
+        }
+    }
+
+    @Test
+    void failIfExitsWith3AndSaysWhichAndByHowMuch() throws Exception {
+        try (ClientSupport.TestServer server = server(number -> delay(2))) {
+            ClientSupport.Run run = failIf(server, "p50>1ms", "throughput<1000", "p90>20s")
+                    .expect(3);
+            assertEquals(2, run.err.size(), run.toString());
+            assertTrue(run.err.get(0).matches("\\[bench\\] failed: p50 is [0-9.]+ .+, [0-9.]+ .+"
+                    + " above .+p50>1ms.*"), run.toString());
+            assertTrue(run.err.get(1).matches("\\[bench\\] failed: throughput is [0-9.]+ MiB/s,"
+                    + " [0-9.]+ MiB/s below .+throughput<1000.*"), run.toString());
+            assertTrue(run.out.get(0).startsWith("[bench] repeats: 20"), run.toString());
+        }
+    }
+
+    @Test
+    void failIfThatIsNotMetExitsWith0() throws Exception {
+        try (ClientSupport.TestServer server = server(number -> delay(2))) {
+            ClientSupport.Run run = failIf(server, "p50>20s", "mean > 20000ms", "min<1us",
+                    "max>20s", "stddev>20s", "throughput>1000", "messages<0.001").expect(0);
+            assertEquals(List.of(), run.err);
+            for (String met : List.of("min<20s", "mean>100us", "max>1.5ms", "messages<1000")) {
+                failIf(server, met).expect(3);
+            }
+        }
+    }
+
+    /** What can't be judged has not passed; yet the result is there, and is one object. */
+    @Test
+    void failIfWithTooFewSamplesExitsWith1() throws Exception {
+        try (ClientSupport.TestServer server = server()) {
+            ClientSupport.Run run = failIf(server, "p99.9>20s").expect(1);
+            assertEquals(1, run.err.size(), run.toString());
+            assertTrue(run.err.get(0).matches(".*p99[.]9.*too few.*--repeat.*"), run.toString());
+            ClientSupport.run(server.port(), "--bench", "--json", "--repeat", "20", "--size",
+                    "" + SIZE, "--fail-if", "p99.9>20s", "--warmup", "0").expect(1).json();
+        }
+    }
+
+    private static ClientSupport.Run failIf(ClientSupport.TestServer server,
+            String... conditions) {
+        List<String> args = new ArrayList<>(List.of("--bench", "--repeat", "20", "--warmup", "0",
+                "--size", "" + SIZE));
+        for (String condition : conditions) {
+            args.addAll(List.of("--fail-if", condition));
+        }
+        return ClientSupport.run(server.port(), args.toArray(new String[0]));
+    }
+
+    /** What was measured until Ctrl-C is not lost, and not taken for a whole run. */
+    @ParameterizedTest
+    @CsvSource({"INT, 130, --parallel=3", "TERM, 143, --rate=2000"})
+    @DisabledOnOs(OS.WINDOWS)
+    void anInterruptedRunSaysSo(String signal, int status, String more) throws Exception {
+        Assumptions.assumeFalse(signal.equals("INT") && isInterruptIgnored(),
+                "started in the background, where Ctrl-C is ignored");
+        try (ClientSupport.TestServer server = server();
+                Program client = Program.launch("EchoClient", "--bench", "--duration", "30s",
+                        "--warmup", "0", "--size", "" + SIZE, "--port", "" + server.port(), more)) {
+            TestSupport.until("the run is under way", () -> received.get() > 300);
+            if (signal.equals("INT")) {
+                client.interrupt();
+            } else {
+                client.terminate();
+            }
+            assertEquals(status, client.exitCode(), client.err().toString());
+            String out = String.join("\n", client.out());
+            assertTrue(out.matches("(?s)\\[bench\\] repeats: [0-9]+, msg_len: " + SIZE + " bytes\n"
+                    + "\\[bench\\] avg RTT: .* p95 RTT: .*\n\\[bench\\] throughput: .*"), out);
+            assertTrue(out.contains("INTERRUPTED"), out);
+            long measured = Long.parseLong(out.replaceAll("(?s)\\[bench\\] repeats: |,.*", ""));
+            assertTrue(measured > 200 && measured <= received.get(), measured + " of " + received);
+            assertEquals(List.of(), client.err());
+        }
+    }
+
+    /** A shell starts what is to run in the background with SIGINT ignored, which is inherited. */
+    private static boolean isInterruptIgnored() throws Exception {
+        Path status = Path.of("/proc/self/status");
+        return Files.exists(status)
+                && Files.readAllLines(status).stream()
+                        .filter(line -> line.startsWith("SigIgn:"))
+                        .anyMatch(line -> (Long.parseUnsignedLong(
+                                line.substring(7).trim(), 16) & 2) != 0);
+    }
+}
