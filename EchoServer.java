@@ -304,7 +304,9 @@ public class EchoServer implements AutoCloseable {
                 channel.setOption(StandardSocketOptions.TCP_NODELAY, !nagle);
                 channel.configureBlocking(!spin);
                 buffer = takeBuffer();
-                echo(buffer);
+                while (echo(buffer)) {
+                    // read again only when all is written: so one buffer is enough
+                }
                 verbose(peer + " ended, " + bytes(echoed) + " echoed");
             } catch (IOException e) {
                 verbose(peer + " lost after " + bytes(echoed) + " echoed: " + reason(e));
@@ -318,24 +320,27 @@ public class EchoServer implements AutoCloseable {
             }
         }
 
-        /** The echo itself: read what is there, write all of it, read again. */
-        private void echo(ByteBuffer buffer) throws IOException {
-            while (true) {
-                buffer.clear();
-                int n = channel.read(buffer);
-                if (n < 0) {
-                    return; // -1: the client has ended its side; all it sent is echoed by now
-                }
-                if (n == 0) {
-                    Thread.onSpinWait(); // a blocking read never returns 0: this is --spin
-                    continue;
-                }
-                read += n;
-                buffer.flip();
-                while (buffer.hasRemaining()) {
-                    echoed += channel.write(buffer);
-                }
+        /**
+         * The echo itself: reads what is there and writes all of it; false when that was the end.
+         * This is not a loop, because a method is compiled once, after some thousand calls, for
+         * all connections, but a loop is interpreted anew for each.
+         */
+        private boolean echo(ByteBuffer buffer) throws IOException {
+            buffer.clear();
+            int n = channel.read(buffer);
+            if (n < 0) {
+                return false; // -1: the client has ended its side; all it sent is echoed by now
             }
+            if (n == 0) {
+                Thread.onSpinWait(); // a blocking read never returns 0: this is --spin
+                return true;
+            }
+            read += n;
+            buffer.flip();
+            while (buffer.hasRemaining()) {
+                echoed += channel.write(buffer);
+            }
+            return true;
         }
 
         /** Nanoseconds for which the sweep has seen no byte move. */

@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.FutureTask;
+import java.util.concurrent.atomic.AtomicInteger;
 
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -138,15 +139,14 @@ class EchoServersTest {
     @ParameterizedTest
     @EnumSource
     void thePortIsFreeWhenCloseReturns(ServerKind kind) throws Exception {
-        int port = 0;
+        AtomicInteger port = new AtomicInteger();
         for (int i = 0; i < 100; i++) {
-            try (ServerKind.Running server = kind.start("--port", "" + port)) {
-                port = server.port();
-                TestSupport.assertServes(port);
+            try (ServerKind.Running server = kind.start("--port", port.toString())) {
+                port.set(server.port());
+                TestSupport.assertServes(server.port());
             }
-            int closed = port;
-            assertThrows(IOException.class, () -> TestSupport.connect(closed).close());
         }
+        assertThrows(IOException.class, () -> TestSupport.connect(port.get()).close());
     }
 
     @ParameterizedTest
