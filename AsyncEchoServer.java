@@ -94,7 +94,7 @@ public class AsyncEchoServer implements AutoCloseable {
             err.println("[server-async] " + e.getMessage());
             err.println("[server-async] all options: java AsyncEchoServer.java --help");
             return 2;
-        } catch (IOException e) {
+        } catch (IOException | OutOfMemoryError e) {
             err.println("[server-async] " + e.getMessage());
             return 1;
         }
@@ -211,8 +211,8 @@ public class AsyncEchoServer implements AutoCloseable {
 
     /** Waits, for a second at most, until every connection has ended and is counted. */
     private void awaitEnd() {
-        for (int i = 0; i < 200 && !connections.isEmpty(); i++) {
-            pause(5);
+        for (int i = 0; i < 1000 && !connections.isEmpty(); i++) {
+            pause(1);
         }
     }
 

@@ -85,7 +85,7 @@ public class EchoServer implements AutoCloseable {
             err.println("[server] " + e.getMessage());
             err.println("[server] all options: java EchoServer.java --help");
             return 2;
-        } catch (IOException e) {
+        } catch (IOException | OutOfMemoryError e) {
             err.println("[server] " + e.getMessage());
             return 1;
         }
@@ -180,8 +180,8 @@ public class EchoServer implements AutoCloseable {
 
     /** Waits, for a second at most, until the port is free and every thread has counted. */
     private void awaitEnd() {
-        for (int i = 0; i < 200 && (acceptor.isAlive() || !connections.isEmpty()); i++) {
-            pause(5);
+        for (int i = 0; i < 1000 && (acceptor.isAlive() || !connections.isEmpty()); i++) {
+            pause(1);
         }
     }
 

@@ -1,0 +1,161 @@
+import java.io.IOException;
+import java.net.ServerSocket;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.concurrent.TimeUnit;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+import org.junit.jupiter.api.Assertions;
+import org.junit.jupiter.api.Assumptions;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Runs, in a fresh copy of the project, what README.md shows and what run.sh offers. */
+class DocumentedTest {
+    private static final Path ROOT = Path.of(System.getProperty("echo.root"));
+    private static final Pattern CONSOLE =
+            Pattern.compile("^```console\n(.*?)^```", Pattern.DOTALL | Pattern.MULTILINE);
+
+    /**
+     * Stands in for the java of the README: a server goes to the background and is waited for, and
+     * all use free ports. A server takes the place of the one before it on its port.
+     */
+    private static final String JAVA = String.join("\n",
+            "java() {",
+            "  local port=$A number=0",
+            "  case $1 in Async*) port=$B number=1 ;; esac",
+            "  set -- \"${@/5050/$A}\" && set -- \"${@/5051/$B}\"",
+            "  case $* in *--port*|*--compare*) ;; *) set -- \"$@\" --port \"$port\" ;; esac",
+            "  case $1 in",
+            "    *EchoServer.java)",
+            "      stop $number",
+            "      \"$HOME_OF_JAVA/bin/java\" \"$@\" >server.$number 2>&1 </dev/null & pid[number]=$!",
+            "      until grep -q listening server.$number; do",
+            "        kill -0 ${pid[number]} || return; sleep 0.1; done ;;",
+            "    *) \"$HOME_OF_JAVA/bin/java\" \"$@\" 2>&1 ;;",
+            "  esac",
+            "}",
+            "jshell() { \"$HOME_OF_JAVA/bin/jshell\" \"$@\" 2>&1; }",
+            "stop() {",
+            "  if [ -n \"${pid[$1]:-}\" ]; then kill ${pid[$1]}; wait ${pid[$1]}; cat server.$1; fi",
+            "  pid[$1]=",
+            "}",
+            "trap 'stop 0; stop 1' EXIT",
+            "");
+
+    @TempDir
+    Path folder;
+
+    @BeforeEach
+    void copyProject() throws IOException {
+        Assumptions.assumeTrue(Files.isExecutable(Path.of("/bin/bash")), "needs bash");
+        for (String name : List.of("EchoServer.java", "AsyncEchoServer.java", "EchoClient.java",
+                "run.sh")) {
+            Files.copy(ROOT.resolve(name), folder.resolve(name),
+                    StandardCopyOption.COPY_ATTRIBUTES);
+        }
+    }
+
+    @Test
+    @Timeout(90)
+    void commandsInReadmePrintTheLinesThatItShows() throws Exception {
+        StringBuilder script = new StringBuilder(JAVA);
+        List<String> shown = new ArrayList<>();
+        Matcher blocks = CONSOLE.matcher(Files.readString(ROOT.resolve("README.md")));
+        while (blocks.find()) {
+            String block = blocks.group(1);
+            for (String line : block.split("\n")) {
+                if (line.startsWith("$ ")) {
+                    script.append(line.substring(2));
+                    script.append(line.startsWith("$ jshell") ? " <<'END'\n" : "\n");
+                } else if (line.startsWith("jshell> ")) {
+                    script.append(line.substring(8)).append('\n');
+                    script.append(line.contains("/exit") ? "END\n" : "");
+                } else {
+                    shown.add(shape(line));
+                }
+            }
+        }
+        String printed = shell(script.toString());
+        Set<String> missing = new TreeSet<>(shown);
+        for (String line : printed.split("\n")) {
+            missing.remove(shape(line));
+        }
+        Assertions.assertTrue(shown.size() > 20, "README.md shows " + shown.size() + " lines");
+        Assertions.assertEquals(Set.of(), missing, "lines of README.md that were not in\n" + printed);
+    }
+
+    /** A line without what differs from run to run and from machine to machine. */
+    private static String shape(String line) {
+        return line.replaceAll("JDK .*", "JDK").replaceAll("^jshell> *", "")
+                .replaceAll("\\b[0-9]+([.][0-9]+)*", "N")
+                .replaceAll("N (us|ms|s)\\b", "T").replaceAll("N (B|[KMG]iB)\\b", "S")
+                .replaceAll("#+", "#").replaceAll("pieces?", "piece").replaceAll(" -(?= |$)", " T")
+                .replaceAll(" +", " ").trim();
+    }
+
+    @Test
+    @Timeout(60)
+    void documentedStepsRunAndLeaveTheirResults() throws Exception {
+        String printed = shell("./run.sh --port 0 --async-port 0");
+        for (String expected : List.of("repeats: 2000, msg_len: 1024", "msg_len: 16384 bytes",
+                "\"hello-async\" (11 bytes)", "0.030", "172.61", "5.543")) {
+            Assertions.assertTrue(printed.contains(expected), expected + " in\n" + printed);
+        }
+        for (String name : List.of("threaded", "async")) {
+            for (String kind : List.of("json", "hgrm", "svg")) {
+                Path file = folder.resolve("results/" + name + "." + kind);
+                Assertions.assertTrue(Files.size(file) > 200, file.toString());
+            }
+        }
+        Assertions.assertTrue(Files.exists(folder.resolve("results/compare.svg")), "compare.svg");
+    }
+
+    @Test
+    @Timeout(120)
+    void everyDemoRuns() throws Exception {
+        String printed = shell("./run.sh demo all");
+        for (String demo : shell("./run.sh demo").split("\n")) {
+            String name = demo.split(" ")[0];
+            Assertions.assertTrue(printed.contains(name + ":"), name + " in\n" + printed);
+        }
+    }
+
+    @Test
+    @Timeout(30)
+    void takenPortIsAnErrorBeforeAnythingStarts() throws Exception {
+        try (ServerSocket taken = new ServerSocket(0)) {
+            String printed = shell("! ./run.sh --async-port " + taken.getLocalPort() + " 2>&1");
+            Assertions.assertTrue(printed.contains("" + taken.getLocalPort()), printed);
+            Assertions.assertEquals(1, printed.split("\n").length, printed);
+        }
+    }
+
+    /** Runs a script in the fresh copy; fails if it does, and returns what it prints. */
+    private String shell(String script) throws Exception {
+        Path log = Files.createTempFile("documented", ".txt");
+        try (ServerSocket a = new ServerSocket(0); ServerSocket b = new ServerSocket(0)) {
+            script = "A=" + a.getLocalPort() + " B=" + b.getLocalPort() + "\n" + script;
+        }
+        ProcessBuilder bash = new ProcessBuilder("bash", "-c", script).directory(folder.toFile())
+                .redirectErrorStream(true).redirectOutput(log.toFile());
+        bash.environment().put("JAVA_HOME", System.getProperty("java.home"));
+        bash.environment().put("HOME_OF_JAVA", System.getProperty("java.home"));
+        Process process = bash.start();
+        process.getOutputStream().close();
+        boolean ended = process.waitFor(85, TimeUnit.SECONDS);
+        process.destroy();
+        String printed = Files.readString(log);
+        Files.delete(log);
+        Assertions.assertTrue(ended && process.exitValue() == 0, "failed:\n" + printed);
+        return printed;
+    }
+}
