@@ -1750,8 +1750,9 @@ public class EchoClient {
                     add("<circle class=\"mark %s\" cx=\"%.1f\" cy=\"%.1f\" r=\"6\"/>",
                             colour, across, up);
                     if (labels) {
-                        text(across - 4, up - 34, "", "middle", "p" + percentName(percent));
-                        text(across - 4, up - 14, "small", "middle", time(value * 1e6));
+                        String anchor = percent == 50 ? "start" : "middle"; // clear of the axis
+                        text(across - 4, up - 34, "", anchor, "p" + percentName(percent));
+                        text(across - 4, up - 14, "small", anchor, time(value * 1e6));
                     }
                 }
             }
