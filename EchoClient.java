@@ -1364,7 +1364,7 @@ public class EchoClient {
                         100 * share, nanos / share * (1 - share) / 1e9,
                         soFar.count / nanos * 1e9, time(soFar.percentile(50)));
             }
-            err.print(format("\r%-79s", line));
+            err.print(format("\r%-72s", line)); // with room for a ^C
             err.flush();
             shown = true;
         }
