@@ -1,26 +1,19 @@
-import java.io.IOException;
 import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
-import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 import org.junit.jupiter.api.Assertions;
-import org.junit.jupiter.api.Assumptions;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.io.TempDir;
 
-/** Runs, in a fresh copy of the project, what README.md shows and what run.sh offers. */
-class DocumentedTest {
-    private static final Path ROOT = Path.of(System.getProperty("echo.root"));
+/** Runs what README.md shows and the documented steps of run.sh. */
+class DocumentedTest extends FreshCopy {
     private static final Pattern CONSOLE =
             Pattern.compile("^```console\n(.*?)^```", Pattern.DOTALL | Pattern.MULTILINE);
 
@@ -50,19 +43,6 @@ class DocumentedTest {
             "}",
             "trap 'stop 0; stop 1' EXIT",
             "");
-
-    @TempDir
-    Path folder;
-
-    @BeforeEach
-    void copyProject() throws IOException {
-        Assumptions.assumeTrue(Files.isExecutable(Path.of("/bin/bash")), "needs bash");
-        for (String name : List.of("EchoServer.java", "AsyncEchoServer.java", "EchoClient.java",
-                "run.sh")) {
-            Files.copy(ROOT.resolve(name), folder.resolve(name),
-                    StandardCopyOption.COPY_ATTRIBUTES);
-        }
-    }
 
     @Test
     @Timeout(90)
@@ -121,16 +101,6 @@ class DocumentedTest {
     }
 
     @Test
-    @Timeout(120)
-    void everyDemoRuns() throws Exception {
-        String printed = shell("./run.sh demo all");
-        for (String demo : shell("./run.sh demo").split("\n")) {
-            String name = demo.split(" ")[0];
-            Assertions.assertTrue(printed.contains(name + ":"), name + " in\n" + printed);
-        }
-    }
-
-    @Test
     @Timeout(30)
     void takenPortIsAnErrorBeforeAnythingStarts() throws Exception {
         try (ServerSocket taken = new ServerSocket(0)) {
@@ -138,27 +108,5 @@ class DocumentedTest {
             Assertions.assertTrue(printed.contains("" + taken.getLocalPort()), printed);
             Assertions.assertEquals(1, printed.split("\n").length, printed);
         }
-    }
-
-    /** Runs a script in the fresh copy; fails if it does, and returns what it prints. */
-    private String shell(String script) throws Exception {
-        Path log = Files.createTempFile("documented", ".txt");
-        try (ServerSocket a = new ServerSocket(0); ServerSocket b = new ServerSocket(0)) {
-            script = "A=" + a.getLocalPort() + " B=" + b.getLocalPort() + "\n" + script;
-        }
-        ProcessBuilder bash = new ProcessBuilder("bash", "-c", script).directory(folder.toFile())
-                .redirectErrorStream(true).redirectOutput(log.toFile());
-        bash.environment().put("JAVA_HOME", System.getProperty("java.home"));
-        bash.environment().put("HOME_OF_JAVA", System.getProperty("java.home"));
-        // Halves the time that compiling each source takes, which is most of what is done here.
-        bash.environment().put("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1");
-        Process process = bash.start();
-        process.getOutputStream().close();
-        boolean ended = process.waitFor(85, TimeUnit.SECONDS);
-        process.destroy();
-        String printed = Files.readString(log);
-        Files.delete(log);
-        Assertions.assertTrue(ended && process.exitValue() == 0, "failed:\n" + printed);
-        return printed;
     }
 }

@@ -1,0 +1,16 @@
+import org.junit.jupiter.api.Assertions;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/** Runs every demo that run.sh lists. A class of its own, so that it runs beside the others. */
+class DemosTest extends FreshCopy {
+    @Test
+    @Timeout(120)
+    void everyDemoRuns() throws Exception {
+        String printed = shell("./run.sh demo all");
+        for (String demo : shell("./run.sh demo").split("\n")) {
+            String name = demo.split(" ")[0];
+            Assertions.assertTrue(printed.contains(name + ":"), name + " in\n" + printed);
+        }
+    }
+}

@@ -1,0 +1,52 @@
+import java.io.IOException;
+import java.net.ServerSocket;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+
+import org.junit.jupiter.api.Assertions;
+import org.junit.jupiter.api.Assumptions;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Tests that type commands into a shell, in a fresh copy of the project. */
+abstract class FreshCopy {
+    static final Path ROOT = Path.of(System.getProperty("echo.root"));
+
+    @TempDir
+    Path folder;
+
+    @BeforeEach
+    void copyProject() throws IOException {
+        Assumptions.assumeTrue(Files.isExecutable(Path.of("/bin/bash")), "needs bash");
+        for (String name : List.of("EchoServer.java", "AsyncEchoServer.java", "EchoClient.java",
+                "run.sh")) {
+            Files.copy(ROOT.resolve(name), folder.resolve(name),
+                    StandardCopyOption.COPY_ATTRIBUTES);
+        }
+    }
+
+    /** Runs a script in the fresh copy; fails if it does, and returns what it prints. */
+    String shell(String script) throws Exception {
+        Path log = Files.createTempFile("documented", ".txt");
+        try (ServerSocket a = new ServerSocket(0); ServerSocket b = new ServerSocket(0)) {
+            script = "A=" + a.getLocalPort() + " B=" + b.getLocalPort() + "\n" + script;
+        }
+        ProcessBuilder bash = new ProcessBuilder("bash", "-c", script).directory(folder.toFile())
+                .redirectErrorStream(true).redirectOutput(log.toFile());
+        bash.environment().put("JAVA_HOME", System.getProperty("java.home"));
+        bash.environment().put("HOME_OF_JAVA", System.getProperty("java.home"));
+        // Halves the time that compiling each source takes, which is most of what is done here.
+        bash.environment().put("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1");
+        Process process = bash.start();
+        process.getOutputStream().close();
+        boolean ended = process.waitFor(85, TimeUnit.SECONDS);
+        process.destroy();
+        String printed = Files.readString(log);
+        Files.delete(log);
+        Assertions.assertTrue(ended && process.exitValue() == 0, "failed:\n" + printed);
+        return printed;
+    }
+}
