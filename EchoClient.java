@@ -543,14 +543,18 @@ public class EchoClient {
         private final long durationNanos;
         /** Messages a second over all connections, on a fixed schedule; 0 is a closed loop. */
         private final long rate;
+        /** How long before a message is due its connection polls the clock. */
+        private final long pollNanos;
         private final List<Limit> limits = new ArrayList<>();
         private final List<Worker> workers = new ArrayList<>();
-        /** Where the workers meet: when all are connected, and again when all are warm. */
+        /** Where the workers meet: when all are connected, all are warm, all have measured. */
         private final Phaser together = new Phaser() {
             @Override
             protected boolean onAdvance(int phase, int parties) {
-                collectionsBefore = collections();
-                startNanos = System.nanoTime();
+                if (phase < 2) {
+                    collectionsBefore = collections();
+                    startNanos = System.nanoTime();
+                }
                 return false;
             }
         };
@@ -581,6 +585,10 @@ public class EchoClient {
                 limits.add(new Limit(condition));
             }
             int parallel = (int) options.number("--parallel", 1, 100_000);
+            // Many connections that poll take the cores from those that have something to do, so
+            // together they get a tenth of one.
+            pollNanos = parallel == 1 || rate == 0 ? 200_000
+                    : Math.min(200_000, SECOND / 10 / rate);
             running = new CountDownLatch(parallel);
             for (int i = 0; i < parallel; i++) {
                 workers.add(new Worker(i));
@@ -694,12 +702,14 @@ public class EchoClient {
                         connection.count("warm-up message");
                         exchange(connection, warmup, warmupMessages, warmupNanos, 0);
                     }
-                    measured.rtt.prepare(warmup.rtt);
+                    measured.prepare(warmup);
                     if (together.arriveAndAwaitAdvance() >= 0) {
                         connection.count("message");
                         exchange(connection, measured, repeat, durationNanos, rate);
                     }
                     finishedNanos = System.nanoTime();
+                    // Nobody leaves earlier, for closing would take time from those who measure.
+                    together.arriveAndAwaitAdvance();
                     if (!stopped) {
                         connection.finish();
                     }
@@ -754,8 +764,8 @@ public class EchoClient {
                 long left = dueNanos - System.nanoTime();
                 boolean inTime = left >= 0;
                 while (left > 0 && !stopped) {
-                    if (left > 200_000) {
-                        LockSupport.parkNanos(left - 200_000);
+                    if (left > pollNanos) {
+                        LockSupport.parkNanos(left - pollNanos);
                     } else {
                         Thread.onSpinWait();
                     }
@@ -785,6 +795,14 @@ public class EchoClient {
         Tally(boolean inOrder, boolean scheduled) {
             series = inOrder ? new Series() : null;
             service = scheduled ? new Histogram() : null;
+        }
+
+        /** Makes room for what is like the other, so that none need be made while measuring. */
+        void prepare(Tally other) {
+            rtt.prepare(other.rtt);
+            if (service != null) {
+                service.prepare(other.rtt);
+            }
         }
 
         void record(Connection trip, long dueNanos, boolean behind) {
@@ -850,7 +868,7 @@ public class EchoClient {
             max = Math.max(max, nanos);
         }
 
-        /** Makes the rows that the other one has, so that none need be made while measuring. */
+        /** Makes the rows that the other one has. */
         void prepare(Histogram other) {
             for (int i = 0; i < rows.length; i++) {
                 rows[i] = other.rows[i] == null ? rows[i] : new long[HALF];
@@ -1053,7 +1071,7 @@ public class EchoClient {
             if (load != null && load >= cores) {
                 warnings.add("the machine was busy before the run: stop other programs");
             }
-            if (busy > cores) {
+            if (busy > cores && bench.rate == 0) {
                 warnings.add(format("%d busy threads share %d cores: use a smaller --parallel",
                         busy, cores));
             }
