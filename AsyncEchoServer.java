@@ -402,7 +402,8 @@ public class AsyncEchoServer implements AutoCloseable {
 
     private ByteBuffer takeBuffer() {
         ByteBuffer buffer = spareBuffers.poll();
-        return buffer != null ? buffer : ByteBuffer.allocateDirect(bufferSize);
+        // Cleared here, for a connection that was cut off may have left unsent bytes in it.
+        return buffer != null ? buffer.clear() : ByteBuffer.allocateDirect(bufferSize);
     }
 
     private void verbose(String what) {

@@ -7,6 +7,7 @@ import java.io.InputStream;
 import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.net.SocketException;
+import java.net.StandardSocketOptions;
 import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;
 import java.util.ArrayList;
@@ -219,6 +220,25 @@ class ServerRobustnessTest {
                     silent.shutdownOutput();
                     TestSupport.assertClosed(silent);
                 }
+            }
+        }
+    }
+
+    /** A buffer that one client left half written is used again, and none of it may be seen. */
+    @ParameterizedTest
+    @CsvSource({"THREADED, reset", "THREADED, idle", "ASYNC, reset", "ASYNC, idle"})
+    void nobodyGetsAnothersBytes(ServerKind kind, String end) throws Exception {
+        String idle = end.equals("idle") ? "1s" : "1h";
+        try (ServerKind.Running server = kind.start("--idle-timeout", idle,
+                "--max-connections", "1")) {
+            for (int i = 0; i < 3; i++) {
+                SocketChannel stuck = flood(server.port(), 1).get(0);
+                if (end.equals("reset")) {
+                    stuck.setOption(StandardSocketOptions.SO_LINGER, 0);
+                    stuck.close();
+                }
+                // With one place in the server this client is served when the other is gone.
+                TestSupport.assertServes(server.port());
             }
         }
     }
