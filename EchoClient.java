@@ -1,5 +1,6 @@
 import java.io.BufferedInputStream;
 import java.io.ByteArrayOutputStream;
+import java.io.FileOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.PrintStream;
@@ -18,7 +19,6 @@ import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -536,6 +536,8 @@ public class EchoClient {
         private final boolean json;
         private final Path hgrm;
         private final Path plot;
+        private FileOutputStream hgrmFile;
+        private FileOutputStream plotFile;
         /** Where each connection stops: after so many messages or so many nanoseconds. */
         private final long warmupMessages;
         private final long warmupNanos;
@@ -601,8 +603,8 @@ public class EchoClient {
             Runtime.getRuntime().addShutdownHook(hook);
             Thread watch = daemon("watch", EchoClient.this::watchLoop);
             try {
-                checkWritable(hgrm);
-                checkWritable(plot);
+                hgrmFile = open(hgrm);
+                plotFile = open(plot);
                 double load = ManagementFactory.getOperatingSystemMXBean().getSystemLoadAverage();
                 measure(resolve());
                 if (failure != null) {
@@ -1083,18 +1085,19 @@ public class EchoClient {
                 throw new IOException(bench.interrupted ? "interrupted before anything was measured"
                         : "nothing was measured: --duration is shorter than a round trip");
             }
-            List<Curve> curves = curves();
-            if (bench.hgrm != null) {
-                write(bench.hgrm, curves.get(0).toHgrm());
-            }
-            if (bench.plot != null) {
-                write(bench.plot, new Picture().run(this, curves));
-            }
             Map<String, Object> json = asJson();
             if (bench.json) {
                 out.println(toJson(json));
             } else {
                 print(out);
+            }
+            out.flush();
+            List<Curve> curves = curves();
+            if (bench.hgrm != null) {
+                write(bench.hgrm, bench.hgrmFile, curves.get(0).toHgrm());
+            }
+            if (bench.plot != null) {
+                write(bench.plot, bench.plotFile, new Picture().run(this, curves));
             }
             int status = bench.interrupted ? 130 : 0;
             for (Limit limit : bench.limits) {
@@ -1407,24 +1410,26 @@ public class EchoClient {
         }
     }
 
-    /** Fails, before anything is measured, when the result could not be written. */
-    private static void checkWritable(Path file) throws IOException {
-        if (file != null && (Files.isDirectory(file)
-                || !Files.isDirectory(file.toAbsolutePath().getParent()))) {
-            throw new IOException("cannot write " + file + ": no such folder, or a folder itself");
+    /**
+     * A file for the result, which stays what it was, content included, until there is one. What
+     * can't be written is an IOException here, before anything is measured.
+     */
+    private static FileOutputStream open(Path file) throws IOException {
+        try {
+            return file == null ? null : new FileOutputStream(file.toFile(), true);
+        } catch (IOException e) {
+            throw new IOException("cannot write " + e.getMessage(), e);
         }
     }
 
-    /** Writes a file in one step: a reader sees the old one or the new one, never a half. */
-    private static void write(Path file, String text) throws IOException {
-        try {
-            if (Files.exists(file) && !Files.isRegularFile(file)) {
-                Files.writeString(file, text); // such as /dev/stdout, which must not be replaced
-                return;
+    /** Writes in place, so that links, permissions and devices are left as they are. */
+    private static void write(Path file, FileOutputStream to, String text) throws IOException {
+        try (to) {
+            // What is a device, or stands for our own output, has no old content to go.
+            if (!file.startsWith("/dev") && to.getChannel().size() > 0) {
+                to.getChannel().truncate(0);
             }
-            Path temporary = file.resolveSibling(file.getFileName() + ".tmp");
-            Files.writeString(temporary, text);
-            Files.move(temporary, file, StandardCopyOption.REPLACE_EXISTING);
+            to.write(text.getBytes(StandardCharsets.UTF_8));
         } catch (IOException e) {
             throw new IOException("cannot write " + file + ": " + e.getMessage(), e);
         }
@@ -1589,7 +1594,8 @@ public class EchoClient {
             }
         }
         if (options.given("--plot")) {
-            write(Path.of(options.text("--plot")), new Picture().comparison(curves));
+            Path file = Path.of(options.text("--plot"));
+            write(file, open(file), new Picture().comparison(curves));
         }
         return 0;
     }

@@ -6,6 +6,7 @@ import java.io.ByteArrayInputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -19,6 +20,8 @@ import javax.xml.parsers.DocumentBuilderFactory;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.condition.EnabledOnOs;
+import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
@@ -136,23 +139,53 @@ class MeasurementFilesTest {
                 .mapToDouble(row -> Double.parseDouble(row.group(1))).findFirst().getAsDouble();
     }
 
-    /** Whoever reads the file meanwhile sees the old one or the new one, and no other is left. */
+    /** Written in place, at the end: a failed run leaves the old content. */
     @Test
-    void filesAreReplacedAsAWhole(@TempDir Path own) throws Exception {
+    void filesAreWrittenInPlace(@TempDir Path own) throws Exception {
         Path file = own.resolve("run.hgrm");
-        Files.writeString(file, "old\n");
+        Path link = own.resolve("link.svg");
+        Path other = own.resolve("run.hgrm.tmp");
+        Files.writeString(file, "old\n".repeat(10_000));
+        Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rw-------"));
+        Files.writeString(other, "of somebody else\n");
+        Files.createSymbolicLink(link, own.resolve("target.svg"));
         String[] args = {"--bench", "--repeat", "5", "--warmup", "0", "--message", "x", "--hgrm",
-            file.toString(), "--plot", own.resolve("run.svg").toString()};
+            file.toString(), "--plot", link.toString()};
         try (ClientSupport.ClosedPort closed = new ClientSupport.ClosedPort()) {
             ClientSupport.run(closed.port(), args).expect(1);
         }
-        assertEquals("old\n", Files.readString(file));
-        assertEquals(List.of("run.hgrm"), names(own));
+        assertTrue(Files.readString(file).startsWith("old\n"));
         try (ServerKind.Running server = ServerKind.THREADED.start()) {
             ClientSupport.run(server.port(), args).expect(0);
         }
-        assertTrue(Files.readString(file).startsWith("       Value "));
-        assertEquals(List.of("run.hgrm", "run.svg"), names(own));
+        String text = Files.readString(file);
+        assertTrue(text.startsWith("       Value ") && !text.contains("old"), text);
+        assertEquals("rw-------", PosixFilePermissions.toString(
+                Files.getPosixFilePermissions(file)));
+        assertTrue(Files.isSymbolicLink(link), "the link is still one");
+        assertTrue(Files.readString(own.resolve("target.svg")).endsWith("</svg>\n"));
+        assertEquals("of somebody else\n", Files.readString(other));
+        assertEquals(List.of("link.svg", "run.hgrm", "run.hgrm.tmp", "target.svg"), names(own));
+    }
+
+    /** As a shell's user would: other descriptors, and standard output, which is no file of ours. */
+    @Test
+    @EnabledOnOs(OS.LINUX)
+    void devicesAreLeftAsTheyAre(@TempDir Path own) throws Exception {
+        try (ServerKind.Running server = ServerKind.THREADED.start()) {
+            String client = ClientSupport.jdk("java") + " -cp " + System.getProperty("echo.classes")
+                    + " EchoClient --bench --repeat 5 --warmup 0 --port " + server.port();
+            ClientSupport.process(own, new byte[0], "bash", "-c", client
+                    + " --hgrm /dev/stdout > both && " + client + " --hgrm /dev/fd/3 3> third && "
+                    + client + " --hgrm /dev/stdout | cat > piped").expect(0);
+        }
+        assertTrue(Files.isSymbolicLink(Path.of("/dev/stdout")), "/dev/stdout is still a link");
+        assertTrue(Files.readString(own.resolve("third")).startsWith("       Value "));
+        for (String name : List.of("both", "piped")) {
+            String text = Files.readString(own.resolve(name));
+            assertTrue(text.contains("[bench] repeats: 5,") && text.contains("       Value "), text);
+        }
+        assertEquals(List.of("both", "piped", "third"), names(own));
     }
 
     private static List<String> names(Path folder) throws Exception {
