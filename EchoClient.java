@@ -3,24 +3,30 @@ import java.io.ByteArrayOutputStream;
 import java.io.FileOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.OutputStream;
 import java.io.PrintStream;
 import java.lang.management.GarbageCollectorMXBean;
 import java.lang.management.ManagementFactory;
+import java.math.BigDecimal;
 import java.net.ConnectException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.SocketTimeoutException;
 import java.net.StandardSocketOptions;
+import java.net.UnknownHostException;
 import java.nio.ByteBuffer;
-import java.nio.channels.CancelledKeyException;
 import java.nio.channels.SelectionKey;
 import java.nio.channels.Selector;
 import java.nio.channels.SocketChannel;
+import java.nio.charset.Charset;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -28,64 +34,51 @@ import java.util.Map;
 import java.util.Queue;
 import java.util.Random;
 import java.util.concurrent.ConcurrentLinkedQueue;
-import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.FutureTask;
 import java.util.concurrent.Phaser;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.Supplier;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
  * A TCP echo client: sends one message and shows what comes back, or measures how long that takes.
- *
- * <p>Try it, while {@code java EchoServer.java} runs in another terminal:
+ * Try it, while {@code java EchoServer.java} runs in another terminal:
  * <pre>
  *     java EchoClient.java --message "Hello, echo!"
  *     java EchoClient.java --bench
  *     java EchoClient.java --bench --size 16k --duration 10s --plot run.svg
  * </pre>
+ * A round trip runs from just before the first byte is written to just after the last echoed byte
+ * is read, on System.nanoTime. Each echoed byte is compared with the one sent, outside that
+ * interval, and one wrong byte makes the whole run invalid.
  *
  * <p>The story is told in this order: one round trip; one message; a benchmark, which is many round
- * trips; what their times mean; how that is shown as text, JSON, a file and a picture; and last,
- * comparing runs and reading the command line.
- *
- * <p>A round trip runs from just before the first byte is written to just after the last echoed
- * byte is read, on System.nanoTime. Each echoed byte is compared with the one sent, outside that
- * interval, and one wrong byte makes the whole run invalid.
+ * trips; what their times mean; and how that is shown as text, JSON, a distribution and a picture.
  */
 public class EchoClient {
 
     private static final String[][] OPTIONS = {
         {"--host", "ADDRESS", "127.0.0.1", "the server's address or name"},
-        {"--port", "NUMBER", "5050", "the server's port"},
+        {"--port", "1..65535", "5050", "the server's port"},
         {"--message", "TEXT", "Hello, echo!", "what to send; - sends each input line"},
-        {"--size", "SIZE", "1k with --bench", "send that many bytes instead"},
+        {"--size", "0..1g", "1k with --bench", "send that many bytes instead"},
         {"--bench", "", "off", "measure"},
-        {"--repeat", "NUMBER", "2000", "measured messages on each connection"},
-        {"--duration", "DURATION", "", "measure for so long instead"},
-        {"--warmup", "NUMBER|DURATION", "1s, at most 20000", "not counted; 0 is none"},
-        {"--parallel", "NUMBER", "1", "connections, one thread each"},
-        {"--rate", "NUMBER", "", "messages a second, on a fixed schedule"},
+        {"--repeat", "1..1000000000", "2000", "measured messages on each connection"},
+        {"--duration", "1ms..1000h", "", "measure for so long instead"},
+        {"--warmup", "0..1000000000|1ms..1000h", "1s, at most 20000", "not counted"},
+        {"--parallel", "1..65535", "1", "connections, one thread each"},
+        {"--rate", "1..10000000", "", "messages a second, on a fixed schedule"},
         {"--spin", "", "off", "poll the socket instead of blocking"},
         {"--nagle", "", "off", "leave Nagle's algorithm on (no TCP_NODELAY)"},
-        {"--timeout", "DURATION", "10s", "give up when nothing moves for so long"},
-        {"--json", "", "off", "the result as one JSON object on one line"},
-        {"--hgrm", "FILE", "", "write the distribution, as HdrHistogram does"},
-        {"--plot", "FILE.svg", "", "draw the run, or what is compared"},
-        {"--compare", "FILE...", "", "no run: .hgrm files side by side"},
-        {"--fail-if", "CONDITION", "", "such as p99>2ms or throughput<50: exit 3"},
+        {"--timeout", "1ms..1000h", "10s", "give up when nothing moves for so long"},
+        {"--json", "FILE", "", "the result as one JSON object; - is standard output"},
+        {"--hgrm", "FILE", "", "the distribution, as HdrHistogram writes it, in us"},
+        {"--plot", "FILE", "", "a picture of the run (SVG)"},
+        {"--fail-if", "CONDITION,...", "", "exit 3 when one holds: p99>2ms,throughput<50"},
+        {"--help", "", "off", "this text"},
     };
 
     private static final long SECOND = 1_000_000_000;
-    /** The most messages that can be asked for. */
-    private static final long MOST = 1_000_000_000_000L;
-    private static final String NOTHING = "nothing more";
-    /** How much of a message is shown. */
-    private static final int SHOWN_LENGTH = 60;
-    private static final String NUMBER = "[0-9]{1,15}(?:[.][0-9]*)?";
 
     public static void main(String... args) {
         int status = run(System.out, System.err, args);
@@ -94,124 +87,87 @@ public class EchoClient {
         }
     }
 
+    /** Does all that main does, and returns the exit status: in jshell the session goes on. */
+    static int run(String... args) {
+        return run(System.out, System.err, args);
+    }
+
     /**
-     * Does what the command line says.
-     *
-     * @return the exit status: 0 it worked, 1 it failed, 2 wrong command line, 3 --fail-if was met,
-     *         130 stopped by Ctrl-C
+     * Does what the command line says; returns the exit status: 0 it worked, 1 it failed, 2 wrong
+     * command line, 3 --fail-if was met, 130 stopped by Ctrl-C.
      */
     static int run(PrintStream out, PrintStream err, String... args) {
         try {
+            int status = 0;
             Options options = new Options(OPTIONS, args);
             if (options.given("--help")) {
-                out.print(options.usage("EchoClient", "Sends to a TCP echo server, and measures."));
-                return 0;
+                options.print(out, "usage: java EchoClient.java [OPTION...]\nmetrics of --fail-if: "
+                        + "min mean stddev p50 p90 p95 p99 p99.9 max (us, ms, s),\n"
+                        + "throughput (MiB/s), messages (a second); with > or <");
+            } else {
+                status = new EchoClient(options, out, err, args).start();
             }
-            checkCombination(options);
-            if (options.given("--compare")) {
-                return compare(options, out);
+            if (out.checkError()) {
+                throw new IOException("cannot write to standard output");
             }
-            EchoClient client = new EchoClient(options, out, err);
-            return options.given("--bench") || options.given("--json")
-                    ? client.new Bench(options, args).run() : client.send();
-        } catch (IllegalArgumentException e) {
+            return status;
+        } catch (IOException | IllegalArgumentException e) {
             err.println("[client] " + printable(e.getMessage()));
-            err.println("[client] all options: java EchoClient.java --help");
-            return 2;
-        } catch (IOException e) {
-            err.println("[client] " + printable(e.getMessage()));
-            return 1;
-        } catch (OutOfMemoryError e) {
-            err.println("[client] out of memory: " + e.getMessage() + "; try java -Xmx4g");
-            return 1;
+            return e instanceof IllegalArgumentException ? 2 : 1;
         }
     }
 
+    private final Options options;
+    /** Where JSON goes with --json -, and the text: to the same stream, or nowhere. */
     private final PrintStream out;
+    private final PrintStream text;
     private final PrintStream err;
     private final String host;
     private final int port;
+    private final boolean bench;
     private final boolean spin;
-    private final boolean nagle;
     private final long timeoutNanos;
-    /** Whether each line of standard input is a message. */
-    private final boolean lines;
-    private final Messages messages;
-    /** The open connections, which the watch closes when nothing moves on them. */
+    private final int parallel;
+    /** Messages a second over all connections, on a fixed schedule; 0 is a closed loop. */
+    private final long rate;
+    /** The open connections, which are closed when nothing moves on them. */
     private final Queue<Connection> connections = new ConcurrentLinkedQueue<>();
-
-    private EchoClient(Options options, PrintStream out, PrintStream err) {
-        this.out = out;
-        this.err = err;
-        host = options.text("--host");
-        port = (int) options.number("--port", 1, 65535);
-        spin = options.given("--spin");
-        nagle = options.given("--nagle");
-        timeoutNanos = options.nanos("--timeout");
-        boolean bench = options.given("--bench");
-        lines = options.text("--message").equals("-") && !options.given("--size");
-        if (options.given("--size")) {
-            messages = new Messages((int) options.size("--size", bench ? 1 : 0, 1 << 30));
-        } else if (bench && !options.given("--message")) {
-            messages = new Messages(1024);
-        } else {
-            messages = new Messages(options.text("--message").getBytes(StandardCharsets.UTF_8));
-        }
-        if (messages.size == 0 && bench) {
-            throw Options.wrong("--message needs at least one byte with --bench");
-        }
-    }
-
-    /** Options that exclude or need each other. */
-    private static void checkCombination(Options options) {
-        options.exclude("--message", "--size");
-        options.exclude("--repeat", "--duration");
-        options.exclude("--compare", "--bench");
-        options.exclude("--compare", "--json");
-        boolean bench = options.given("--bench");
-        if (options.given("--plot") && !bench && !options.given("--compare")) {
-            throw Options.wrong("--plot needs --bench or --compare");
-        }
-        for (String name : List.of("--repeat", "--duration", "--warmup", "--parallel", "--rate",
-                "--hgrm", "--fail-if")) {
-            if (options.given(name) && !bench) {
-                throw Options.wrong(name + " needs --bench");
-            }
-        }
-        if (options.text("--message").equals("-") && (bench || options.given("--json"))) {
-            throw Options.wrong("--message - sends each input line: not with --bench, --json");
-        }
-    }
+    private volatile boolean resolved;
+    private final List<Matcher> limits = new ArrayList<>();
+    /** Where the JSON, the distribution and the picture go, by option, until they are written. */
+    private final Map<String, OutputStream> files = new LinkedHashMap<>();
+    private final StringBuilder command = new StringBuilder("java EchoClient.java");
+    private Messages messages;
 
     /** A connection to the server, and the round trip on it. */
     private final class Connection implements AutoCloseable {
-        private final SocketChannel channel;
+        private final SocketChannel channel = SocketChannel.open();
         /** What came back; with room for one byte too many, so that a surplus byte is seen. */
-        private ByteBuffer echo = ByteBuffer.allocateDirect(0);
-        /** Waits until a non-blocking channel is ready; null while the channel is blocking. */
-        private Selector selector;
+        private ByteBuffer echo = ByteBuffer.allocateDirect(1).flip();
+        /** To wait until a non-blocking channel is ready; null while the channel is blocking. */
+        private SelectionKey key;
         /** Of the last round trip: before its first byte, after the last write, after the end. */
         private long startNanos;
         private long writtenNanos;
         private long endNanos;
         /** How many reads the last echo took: in how many pieces it arrived. */
         private int reads;
-        /** When a byte last moved, for the watch; 0 while no message is under way. */
+        /** When a byte last moved, for the timeout; 0 while no message is under way. */
         private volatile long movedNanos;
         private volatile boolean timedOut;
         /** What is under way, for error messages. */
         private String kind = "message";
         private long number;
 
-        Connection(SocketChannel channel) {
-            this.channel = channel;
+        Connection() throws IOException {
             connections.add(this);
         }
 
         /**
          * Sends a message and waits until as many bytes have come back.
          *
-         * @throws IOException if the connection is lost or nothing moves for the time of --timeout
+         * @throws IOException if the connection is lost, nothing moves for the time of --timeout,
+         *         or what came back until then is not what was sent
          */
         void roundTrip(ByteBuffer message) throws IOException {
             int size = message.remaining();
@@ -235,7 +191,8 @@ public class EchoClient {
                         awaitReady(message.hasRemaining());
                     }
                 }
-            } catch (IOException | CancelledKeyException e) {
+            } catch (IOException | IllegalStateException e) {
+                check(message, size); // a wrong byte explains more than a missing one
                 throw lost(e, size);
             }
             movedNanos = 0;
@@ -252,9 +209,8 @@ public class EchoClient {
                 if ((spin || large) && channel.isBlocking()) {
                     channel.configureBlocking(false);
                 }
-                if (large && !spin && selector == null) {
-                    selector = Selector.open();
-                    channel.register(selector, SelectionKey.OP_READ);
+                if (large && !spin && key == null) {
+                    key = channel.register(Selector.open(), SelectionKey.OP_READ);
                 }
             }
             echo.clear().limit(size + 1);
@@ -267,551 +223,537 @@ public class EchoClient {
             if (spin) {
                 Thread.onSpinWait();
             } else {
-                channel.keyFor(selector).interestOps(
-                        SelectionKey.OP_READ | (toWrite ? SelectionKey.OP_WRITE : 0));
-                selector.select();
-                selector.selectedKeys().clear();
+                key.interestOps(SelectionKey.OP_READ | (toWrite ? SelectionKey.OP_WRITE : 0));
+                key.selector().select();
+                key.selector().selectedKeys().clear();
             }
         }
 
-        /** Says what is sent from now on, and counts it from 1. */
-        void count(String kind) {
-            this.kind = kind;
-            number = 0;
-        }
-
-        /** Compares the echo with the message, byte by byte; a difference is an IOException. */
+        /** Compares what came back with the message, byte by byte; a difference is an error. */
         void check(ByteBuffer message, int size) throws IOException {
             message.position(message.limit() - size);
             echo.flip();
             int at = message.mismatch(echo);
-            if (at >= 0) {
-                throw invalid(at, at < size ? hex(message.get(message.position() + at)) : NOTHING,
-                        hex(echo.get(at)));
+            if (at >= 0 && at < echo.limit()) {
+                throw invalid(at, at == size ? "nothing more"
+                        : format("0x%02x", message.get(message.position() + at)));
             }
         }
 
         /** Ends our side after the last message and makes sure that no surplus byte follows. */
         void finish() throws IOException {
             int size = echo.limit();
-            int n = 0;
+            echo.limit(size + 1).position(size);
             try {
                 channel.shutdownOutput();
                 channel.configureBlocking(false);
                 // Most servers close at once; one that does not gets 100 ms to show a surplus byte.
-                long end = System.nanoTime() + 100_000_000;
-                echo.clear();
-                while ((n = channel.read(echo)) == 0 && System.nanoTime() < end) {
-                    LockSupport.parkNanos(1_000_000);
+                for (int i = 0; i < 100 && channel.read(echo) == 0; i++) {
+                    LockSupport.parkNanos(SECOND / 1000);
                 }
             } catch (IOException e) {
                 return; // the server has cut the connection, after all that it owed us
             }
-            if (n > 0) {
-                throw invalid(size, NOTHING, hex(echo.get(0)));
+            if (echo.position() > size) {
+                throw invalid(size, "nothing more");
             }
         }
 
-        private IOException invalid(int offset, String sent, String received) {
-            return new IOException("INVALID: " + kind + " " + number + ", offset " + offset
-                    + ": sent " + sent + ", received " + received
-                    + (sent.equals(NOTHING) ? ", a surplus byte" : "") + "; is it an echo server?");
+        private IOException invalid(int offset, String sent) {
+            return new IOException(format("INVALID: %s %d, offset %d: sent %s, received 0x%02x%s;"
+                    + " is it an echo server?", kind, number, offset, sent, echo.get(offset),
+                    sent.startsWith("0x") ? "" : ", a surplus byte"));
         }
 
         private IOException lost(Exception e, int size) {
-            String where = kind + " " + number + ", after " + echo.position() + " of " + size
-                    + " bytes of the echo";
-            return new IOException(timedOut
-                    ? "timed out: nothing moved for " + time(timeoutNanos) + " in " + where
-                            + "; is this an echo server? --timeout allows more"
-                    : "connection lost: " + e.getMessage() + ", in " + where
-                            + "; see what the server says", e);
+            String where = format(" in %s %d, after %d of %d bytes of the echo; ", kind, number,
+                    echo.limit(), size);
+            return new IOException(!timedOut
+                    ? "connection lost: " + e.getMessage() + "," + where
+                            + "see what the server says"
+                    : "timed out: nothing moved for " + time(timeoutNanos) + where
+                    + "is this an echo server? " + (echo.limit() > 0 ? "--timeout allows more"
+                    : "one that waits for a line end gets it from --message -"), e);
         }
 
-        /** Ends a round trip on which nothing moves any more, from the watch's thread. */
-        void timeOut() {
-            timedOut = true;
+        /** Closes it; a round trip that is under way in another thread fails at once. */
+        @Override
+        public void close() {
+            connections.remove(this);
             try {
                 channel.close();
+                if (key != null) {
+                    key.selector().close();
+                }
             } catch (IOException e) {
-                // then its read fails all the same
-            }
-            if (selector != null) {
-                selector.wakeup();
-            }
-        }
-
-        @Override
-        public void close() throws IOException {
-            connections.remove(this);
-            channel.close();
-            if (selector != null) {
-                selector.close();
+                // it is as closed as it can be
             }
         }
     }
 
-    private static String hex(byte b) {
-        return String.format("0x%02x", b);
-    }
-
-    /** Connects, in at most the time of --timeout. */
-    private Connection connect(InetAddress address) throws IOException {
-        SocketChannel channel = SocketChannel.open();
-        try {
-            // Nagle's algorithm (RFC 896) would hold back the end of a message until the server
-            // has acknowledged its beginning, which it delays by about 40 ms.
-            channel.setOption(StandardSocketOptions.TCP_NODELAY, !nagle);
-            channel.socket().connect(new InetSocketAddress(address, port),
-                    (int) Math.min(Integer.MAX_VALUE, Math.max(1, timeoutNanos / 1_000_000)));
-            return new Connection(channel);
-        } catch (IOException e) {
-            channel.close();
-            throw cannotConnect(e instanceof SocketTimeoutException
-                    ? "no answer within " + time(timeoutNanos)
-                            + "; is the host up, and the port open in its firewall?"
-                    : e instanceof ConnectException
-                    ? e.getMessage() + "; is the server running? start it with:"
-                            + " java EchoServer.java --port " + port
-                    : e.getMessage() + "; check --host and --port", e);
-        }
-    }
-
-    private IOException cannotConnect(String why, Exception cause) {
-        String shown = host.contains(":") ? "[" + host.replaceAll("[\\[\\]]", "") + "]" : host;
-        return new IOException("cannot connect to " + shown + ":" + port + ": " + why, cause);
-    }
-
-    /** The server's address; looking a name up may take at most the time of --timeout. */
-    private InetAddress resolve() throws IOException {
-        FutureTask<InetAddress> lookup = new FutureTask<>(() -> InetAddress.getByName(host));
-        daemon("resolve", lookup);
-        try {
-            return lookup.get(timeoutNanos, TimeUnit.NANOSECONDS);
-        } catch (ExecutionException | TimeoutException | InterruptedException e) {
-            throw cannotConnect("unknown host; check --host", e);
-        }
-    }
-
-    /** Looks after all connections, so that no round trip needs a timer or a timed read. */
-    private void watchLoop() {
-        while (!Thread.currentThread().isInterrupted()) {
-            long now = System.nanoTime();
-            long sleepNanos = timeoutNanos;
-            for (Connection connection : connections) {
-                long moved = connection.movedNanos;
-                long left = moved == 0 ? timeoutNanos : moved + timeoutNanos - now;
-                if (left <= 0) {
-                    connection.timeOut();
-                } else {
-                    sleepNanos = Math.min(sleepNanos, left);
+    /** Connects to the first of the server's addresses that answers, in the time of --timeout. */
+    private Connection connect() throws IOException {
+        IOException failure = null;
+        for (InetAddress address : resolve()) {
+            Connection connection = null;
+            try {
+                connection = new Connection();
+                // Nagle's algorithm (RFC 896) would hold back the end of a message until the server
+                // has acknowledged its beginning, which it delays by about 40 ms.
+                connection.channel.setOption(StandardSocketOptions.TCP_NODELAY,
+                        !options.given("--nagle"));
+                connection.channel.socket().connect(new InetSocketAddress(address, port),
+                        (int) Math.min(Integer.MAX_VALUE, timeoutNanos / 1_000_000));
+                return connection;
+            } catch (IOException e) {
+                failure = failure == null ? e : failure;
+                if (connection != null) {
+                    connection.close();
                 }
             }
-            LockSupport.parkNanos(sleepNanos);
+        }
+        String reason = "" + failure.getMessage();
+        throw cannotConnect(failure instanceof SocketTimeoutException ? "no answer within "
+                + time(timeoutNanos) + "; is the host up, and the port open in its firewall?"
+                : reason + (failure instanceof ConnectException
+                ? "; is the server running? start it with: java EchoServer.java --port " + port
+                : reason.contains("open files") ? "; raise ulimit -n" : "; check --host, --port"));
+    }
+
+    private InetAddress[] resolve() throws IOException {
+        try {
+            return InetAddress.getAllByName(host);
+        } catch (UnknownHostException e) {
+            throw cannotConnect("unknown host; check --host");
+        } finally {
+            resolved = true;
         }
     }
 
-    private static Thread daemon(String name, Runnable task) {
-        Thread thread = new Thread(task, name);
-        thread.setDaemon(true);
-        thread.start();
-        return thread;
+    private IOException cannotConnect(String why) {
+        String shown = host.matches("[^\\[].*:.*") ? "[" + host + "]" : host;
+        return new IOException("cannot connect to " + shown + ":" + port + ": " + why);
     }
 
     /** What is sent: one given text, or as many bytes as wanted, different in every message. */
     private static final class Messages {
-        /** A prime, so that no buffer's size divides it and a misplaced echo would be seen. */
-        private static final int PERIOD = 1_000_003;
-
         private final int size;
         private final ByteBuffer bytes;
-        private final boolean changing;
+        /** Message n begins n bytes into the bytes, but always before this. */
+        private final int period;
 
         Messages(byte[] text) {
-            size = text.length;
-            bytes = ByteBuffer.allocateDirect(size).put(text);
-            changing = false;
+            this(text.length, 1, text);
         }
 
         /**
-         * Message after message is a window that moves by one byte over pseudo-random bytes of
-         * which no two neighbours are equal. So each message differs from the one before it in
-         * every byte, a stale echo can't pass, and nothing need be filled in between messages.
+         * Message after message is a window that moves by one byte over pseudo-random bytes, of
+         * which every other is odd. So each message differs from the one before it in every byte, a
+         * stale echo can't pass, and nothing need be filled in between messages.
          */
         Messages(int size) {
+            this(size, 1_000_002, new byte[1_000_002]); // even, and no multiple of a buffer's size
+        }
+
+        private Messages(int size, int period, byte[] block) {
             this.size = size;
-            changing = true;
-            byte[] block = new byte[PERIOD];
-            new Random(862).nextBytes(block);
-            for (int i = 0; i < PERIOD; i++) {
-                while (block[i] == block[(i + PERIOD - 1) % PERIOD]
-                        || block[i] == block[(i + 1) % PERIOD]) {
-                    block[i]++;
+            this.period = period;
+            if (period > 1) {
+                new Random(862).nextBytes(block);
+                for (int i = 0; i < period; i++) {
+                    block[i] = (byte) (block[i] & ~1 | i & 1);
                 }
             }
-            bytes = ByteBuffer.allocateDirect(size + PERIOD);
+            bytes = ByteBuffer.allocateDirect(size + period - 1);
             while (bytes.hasRemaining()) {
-                bytes.put(block, 0, Math.min(PERIOD, bytes.remaining()));
+                bytes.put(block, 0, Math.min(block.length, bytes.remaining()));
             }
         }
 
-        /** A buffer of one's own over the same bytes. */
-        ByteBuffer buffer() {
-            return bytes.duplicate();
-        }
-
-        /** Sets the buffer to message number n. */
+        /** Sets a buffer over these bytes to message number n. */
         void select(ByteBuffer buffer, long n) {
-            int start = changing ? (int) (n % PERIOD) : 0;
+            int start = (int) (n % period);
             buffer.limit(start + size).position(start);
         }
     }
 
-    /** Sends one message, or each line of standard input, and shows what comes back. */
-    private int send() throws IOException {
-        Thread watch = daemon("watch", this::watchLoop);
-        try (Connection connection = connect(resolve())) {
-            if (lines) {
-                InputStream in = new BufferedInputStream(System.in);
-                for (byte[] line = readLine(in); line != null; line = readLine(in)) {
-                    ByteBuffer message = ByteBuffer.allocateDirect(line.length).put(line).flip();
-                    send(connection, message, false);
-                }
-                connection.finish();
-            } else {
-                ByteBuffer message = messages.buffer();
-                messages.select(message, 0);
-                send(connection, message, true);
+    private EchoClient(Options options, PrintStream out, PrintStream err, String... args) {
+        this.options = options;
+        this.out = out;
+        this.err = err;
+        for (String arg : args) {
+            command.append(' ').append(quoted(arg));
+        }
+        boolean alone = options.text("--json").equals("-");
+        text = alone ? new PrintStream(OutputStream.nullOutputStream()) : out;
+        host = options.text("--host");
+        port = (int) options.number("--port");
+        bench = options.given("--bench");
+        spin = options.given("--spin");
+        timeoutNanos = options.number("--timeout");
+        parallel = (int) options.number("--parallel");
+        rate = options.given("--rate") ? options.number("--rate") : 0;
+        warmup = new Tally();
+        measured = new Tally();
+        rtt = measured.rtt;
+        Options.check(!options.given("--message") || !options.given("--size"),
+                "--message and --size exclude each other");
+        Options.check(!options.given("--repeat") || !options.given("--duration"),
+                "--repeat and --duration exclude each other");
+        for (String name : List.of("--repeat", "--duration", "--warmup", "--parallel", "--rate",
+                "--hgrm", "--plot", "--fail-if")) {
+            Options.check(bench || !options.given(name), name + " needs --bench");
+        }
+        String message = options.text("--message");
+        Options.check(!message.equals("-") || !bench && !options.given("--json"),
+                "--message - sends each input line: not with --bench, --json");
+        Options.check(!bench || !message.isEmpty(),
+                "--message needs at least one byte with --bench");
+        Options.check(!bench || !options.given("--size") || options.number("--size") > 0,
+                "--size takes a size from 1 to 1g with --bench, not " + options.text("--size"));
+        // What the command line had, but the platform's charset has not, arrives as U+FFFD.
+        String charset = System.getProperty("sun.jnu.encoding", "UTF-8");
+        Options.check(!message.contains("\ufffd")
+                || Charset.forName(charset).newEncoder().canEncode('\ufffd'), "--message has"
+                + " characters that " + charset + " lacks: set LC_ALL=C.UTF-8, or use --message -");
+        if (options.given("--fail-if")) {
+            for (String condition : options.text("--fail-if").split(",", -1)) {
+                limits.add(limit(condition));
             }
-            return 0;
-        } finally {
-            watch.interrupt();
         }
     }
 
-    private void send(Connection connection, ByteBuffer message, boolean last)
+    /** Does what was asked for; returns the exit status. A failure stands in the JSON, too. */
+    private int start() throws IOException {
+        Thread hook = new Thread(this::interrupt, "interrupted");
+        Runtime.getRuntime().addShutdownHook(hook);
+        try {
+            openFiles();
+            if (bench || !files.isEmpty()) { // one message alone has no use for these 50 ms
+                load = ManagementFactory.getOperatingSystemMXBean().getSystemLoadAverage();
+                collectionsBefore = collections();
+            }
+            messages = options.given("--size") || bench && !options.given("--message")
+                    ? new Messages(options.given("--size") ? (int) options.number("--size") : 1024)
+                    : new Messages(options.text("--message").getBytes(StandardCharsets.UTF_8));
+            work();
+            return bench || !files.isEmpty() ? report() : 0;
+        } catch (IOException | OutOfMemoryError e) {
+            workers.clear(); // what they have counted may be what takes all the memory
+            String error = e.getMessage() + (e instanceof IOException ? ""
+                    : ": out of memory; use a smaller --parallel or --size, or java -Xmx4g");
+            write("--json", () -> toJson(map("valid", false, "error", error)) + "\n");
+            throw new IOException(error, e);
+        } finally {
+            reported = true;
+            try {
+                Runtime.getRuntime().removeShutdownHook(hook);
+            } catch (IllegalStateException e) {
+                // it is running: this is the end by Ctrl-C
+            }
+        }
+    }
+
+    /** Sends one message, or each line of standard input, and shows what comes back. */
+    private void send(Connection connection, Tally tally) throws IOException {
+        if (!options.text("--message").equals("-")) {
+            send(connection, messages, tally, true);
+            return;
+        }
+        InputStream in = new BufferedInputStream(System.in);
+        byte[] line = readLine(in);
+        for (; line.length > 0 && !out.checkError(); line = readLine(in)) {
+            send(connection, new Messages(line), tally, false);
+        }
+        connection.finish();
+    }
+
+    private void send(Connection connection, Messages messages, Tally tally, boolean last)
             throws IOException {
-        int size = message.remaining();
-        out.println("[client] sent    : " + shown(message));
+        ByteBuffer message = messages.bytes.duplicate();
+        messages.select(message, 0);
+        text.println("[client] sent    : " + shown(message));
         connection.roundTrip(message);
-        out.println("[client] received: " + shown(connection.echo.duplicate().flip()));
-        connection.check(message, size);
+        text.println("[client] received: " + shown(connection.echo.duplicate().flip()));
+        connection.check(message, messages.size);
         if (last) {
             connection.finish();
         }
-        out.println(String.format(Locale.ROOT, "[client] RTT     : %.3f ms",
-                (connection.endNanos - connection.startNanos) / 1e6));
+        tally.record(connection, connection.startNanos, false);
+        long micros = Math.round((connection.endNanos - connection.startNanos) / 1e3);
+        text.println("[client] RTT     : " + BigDecimal.valueOf(micros, 3) + " ms");
     }
 
     /** The text in quotes, shortened, with a dot for what can't be printed, and its length. */
     private static String shown(ByteBuffer bytes) {
-        byte[] head = new byte[Math.min(bytes.remaining(), 4 * SHOWN_LENGTH)];
+        byte[] head = new byte[Math.min(bytes.remaining(), 244)]; // 61 characters at least
         bytes.duplicate().get(head);
         String text = new String(head, StandardCharsets.UTF_8);
-        boolean whole = head.length == bytes.remaining() && text.length() <= SHOWN_LENGTH;
-        return "\"" + printable(text.substring(0, Math.min(text.length(), SHOWN_LENGTH)))
-                + (whole ? "\"" : "...\"") + " (" + bytes.remaining() + " bytes)";
+        return "\"" + printable(text.substring(0, Math.min(text.length(), 60)))
+                + (text.length() <= 60 ? "\"" : "...\"") + " (" + bytes.remaining() + " bytes)";
     }
 
-    private static String printable(String text) {
-        return text.replaceAll("[\\p{Cntrl}\\ufffd]", ".");
-    }
-
-    /** A line of input without its line end, or null at the end of the input. */
+    /** A line of input with its line end, if it has one; empty at the end of the input. */
     private static byte[] readLine(InputStream in) throws IOException {
         ByteArrayOutputStream line = new ByteArrayOutputStream();
-        int b = in.read();
-        if (b < 0) {
-            return null;
-        }
-        for (; b >= 0 && b != '\n'; b = in.read()) {
+        for (int b = in.read(); b >= 0; b = b == '\n' ? -1 : in.read()) {
             line.write(b);
         }
         return line.toByteArray();
     }
 
-    /** A benchmark: connect, warm up, measure, report. */
-    private final class Bench {
-        private final String command;
-        private final boolean json;
-        private final Path hgrm;
-        private final Path plot;
-        private FileOutputStream hgrmFile;
-        private FileOutputStream plotFile;
-        /** Where each connection stops: after so many messages or so many nanoseconds. */
-        private final long warmupMessages;
-        private final long warmupNanos;
-        private final long repeat;
-        private final long durationNanos;
-        /** Messages a second over all connections, on a fixed schedule; 0 is a closed loop. */
-        private final long rate;
-        /** How long before a message is due its connection polls the clock. */
-        private final long pollNanos;
-        private final List<Limit> limits = new ArrayList<>();
-        private final List<Worker> workers = new ArrayList<>();
-        /** Where the workers meet: when all are connected, all are warm, all have measured. */
-        private final Phaser together = new Phaser() {
-            @Override
-            protected boolean onAdvance(int phase, int parties) {
-                if (phase < 2) {
-                    collectionsBefore = collections();
-                    startNanos = System.nanoTime();
-                }
-                return false;
+    // Each connection has a worker. In a benchmark these meet when all are connected, when all are
+    // warm, and when all have measured; then what they have counted is added up.
+    private final List<Worker> workers = new ArrayList<>();
+    private final Phaser together = new Phaser() {
+        @Override
+        protected boolean onAdvance(int phase, int parties) {
+            if (phase < 2) {
+                collectionsBefore = collections();
+                startNanos = System.nanoTime();
             }
-        };
-        private final CountDownLatch running;
-        private final CountDownLatch reported = new CountDownLatch(1);
-        private volatile boolean stopped;
-        private volatile boolean interrupted;
-        private volatile IOException failure;
-        private volatile long startNanos;
-        private volatile long[] collectionsBefore = collections();
+            return false;
+        }
+    };
+    private final Tally warmup;
+    private final Tally measured;
+    private final Histogram rtt;
+    private volatile long startNanos;
+    private volatile long[] collectionsBefore;
+    private double load;
+    private double seconds;
+    private volatile Throwable failure;
+    private volatile boolean stopped;
+    private volatile boolean interrupted;
+    private volatile boolean reported;
 
-        Bench(Options options, String... args) {
-            command = "java EchoClient.java " + String.join(" ", args);
-            json = options.given("--json");
-            hgrm = options.given("--hgrm") ? Path.of(options.text("--hgrm")) : null;
-            plot = options.given("--plot") ? Path.of(options.text("--plot")) : null;
-            boolean many = options.given("--bench");
-            boolean asked = options.given("--warmup");
-            boolean timed = asked && options.text("--warmup").matches(".*[a-z]");
-            warmupMessages = !many ? 0 : !asked ? 20_000
-                    : timed ? Long.MAX_VALUE : options.number("--warmup", 0, MOST);
-            warmupNanos = !asked ? SECOND : timed ? options.nanos("--warmup") : Long.MAX_VALUE;
-            boolean endless = options.given("--duration");
-            repeat = endless ? Long.MAX_VALUE : many ? options.number("--repeat", 1, MOST) : 1;
-            durationNanos = endless ? options.nanos("--duration") : Long.MAX_VALUE;
-            rate = options.given("--rate") ? options.number("--rate", 1, 10_000_000) : 0;
-            for (String condition : options.given.getOrDefault("--fail-if", List.of())) {
-                limits.add(new Limit(condition));
-            }
-            int parallel = (int) options.number("--parallel", 1, 100_000);
-            // Many connections that poll take the cores from those that have something to do, so
-            // together they get a tenth of one.
-            pollNanos = parallel == 1 || rate == 0 ? 200_000
-                    : Math.min(200_000, SECOND / 10 / rate);
-            running = new CountDownLatch(parallel);
-            for (int i = 0; i < parallel; i++) {
+    /** Lets the workers work and looks after them; the first failure ends all of them. */
+    private void work() throws IOException {
+        boolean terminal = bench && System.console() != null;
+        long begunNanos = System.nanoTime();
+        together.bulkRegister(parallel);
+        try {
+            for (int i = 0; i < parallel && !stopped; i++) {
                 workers.add(new Worker(i));
+                workers.get(i).start();
             }
+        } catch (OutOfMemoryError e) {
+            fail(e); // no memory for another thread, or for what it counts
         }
-
-        /** Runs it all and reports; returns the exit status. */
-        int run() throws IOException {
-            Thread hook = new Thread(this::interrupt, "interrupted");
-            Runtime.getRuntime().addShutdownHook(hook);
-            Thread watch = daemon("watch", EchoClient.this::watchLoop);
-            try {
-                hgrmFile = open(hgrm);
-                plotFile = open(plot);
-                double load = ManagementFactory.getOperatingSystemMXBean().getSystemLoadAverage();
-                measure(resolve());
-                if (failure != null) {
-                    throw failure;
+        long endNanos = begunNanos;
+        for (Worker worker : workers) {
+            for (; worker.isAlive() && (resolved || failure == null); waitFor(worker)) {
+                if (!resolved && System.nanoTime() - begunNanos > timeoutNanos) {
+                    fail(cannotConnect("its name was not looked up within " + time(timeoutNanos)
+                            + "; --timeout allows more"));
                 }
-                return new Result(this, load).report(out, err);
-            } catch (IOException e) {
-                if (json) {
-                    out.println(toJson(Map.of("valid", false, "error", e.getMessage())));
-                }
-                throw e;
-            } finally {
-                watch.interrupt();
-                reported.countDown();
-                try {
-                    Runtime.getRuntime().removeShutdownHook(hook);
-                } catch (IllegalStateException e) {
-                    // it is running: this is the end by Ctrl-C
-                }
+                closeSilent();
+                err.print(terminal ? "\r" + progress() : "");
             }
+            warmup.add(worker.warmup);
+            measured.add(worker.measured);
+            endNanos = Math.max(endNanos, worker.endNanos);
         }
-
-        /** Starts the workers and waits for them, showing how far they are. */
-        private void measure(InetAddress address) {
-            together.bulkRegister(workers.size());
-            Progress progress = new Progress(this);
-            try {
-                for (Worker worker : workers) {
-                    worker.thread = new Thread(() -> worker.run(address));
-                    worker.thread.setName("client-" + worker.number);
-                    worker.thread.setDaemon(true);
-                    worker.thread.start();
-                }
-                while (!running.await(500, TimeUnit.MILLISECONDS)) {
-                    progress.show(err);
-                }
-            } catch (InterruptedException e) {
-                interrupted = true;
-                stop();
-            } catch (OutOfMemoryError e) {
-                fail(new IOException("cannot start a thread for each of " + workers.size()
-                        + " connections: " + e.getMessage() + "; use a smaller --parallel", e));
-            } finally {
-                progress.clear(err);
-            }
+        err.print(terminal ? format("\r%79s\r", "") : "");
+        err.flush();
+        if (failure instanceof OutOfMemoryError) {
+            throw (OutOfMemoryError) failure;
+        } else if (failure != null) {
+            throw new IOException(failure.getMessage(), failure);
+        } else if (rtt.count == 0 && bench) {
+            throw new IOException("nothing was measured: " + (interrupted ? "interrupted"
+                    : "--duration is shorter than a round trip"));
         }
+        seconds = (bench ? endNanos - startNanos : rtt.mean()) / 1e9;
+    }
 
-        /** Stops every worker, whether it is reading, waiting for its turn, or for the others. */
-        private void stop() {
-            stopped = true;
-            together.forceTermination();
-            for (Worker worker : workers) {
-                if (worker.thread != null) {
-                    worker.thread.interrupt();
-                }
-            }
-        }
-
-        /** On Ctrl-C: what was measured until now is reported before the program ends. */
-        private void interrupt() {
+    private void waitFor(Worker worker) {
+        try {
+            worker.join(Math.max(1, Math.min(500, timeoutNanos / 10_000_000)));
+        } catch (InterruptedException e) {
             interrupted = true;
             stop();
-            try {
-                reported.await(2, TimeUnit.SECONDS);
-            } catch (InterruptedException e) {
-                Thread.currentThread().interrupt();
+        }
+    }
+
+    /** Closes what does not move. Looking from outside costs the round trip no timer. */
+    private void closeSilent() {
+        for (Connection connection : connections) {
+            long moved = connection.movedNanos;
+            if (moved != 0 && System.nanoTime() - moved >= timeoutNanos) {
+                connection.timedOut = true;
+                connection.close();
+            }
+        }
+    }
+
+    private String progress() {
+        Histogram soFar = new Histogram();
+        for (Worker worker : workers) {
+            soFar.add(worker.measured.rtt);
+        }
+        return soFar.count == 0 ? "[bench] connecting, warming up"
+                : format("[bench] %d messages, p50 %s, for %.0f s ", soFar.count,
+                time(soFar.percentile(50)), (System.nanoTime() - startNanos) / 1e9);
+    }
+
+    /** Stops every worker, whether it is reading, waiting for its turn, or for the others. */
+    private void stop() {
+        stopped = true;
+        together.forceTermination();
+        for (int i = 0; i < workers.size(); i++) {
+            workers.get(i).interrupt();
+        }
+    }
+
+    /** The first failure is the one to tell; it ends the run for everyone. */
+    private synchronized void fail(Throwable e) {
+        if (!stopped) {
+            failure = e;
+            stop();
+        }
+    }
+
+    /** On Ctrl-C: what was measured until now is reported before the program ends. */
+    private void interrupt() {
+        interrupted = true;
+        stop();
+        for (int i = 0; i < 2000 && !reported; i++) {
+            LockSupport.parkNanos(SECOND / 1000);
+        }
+    }
+
+    /** One connection, in a thread of its own. */
+    private final class Worker extends Thread {
+        private final int number;
+        private final Tally warmup = new Tally();
+        private final Tally measured = new Tally();
+        private final ByteBuffer message = messages.bytes.duplicate();
+        /** The next message; connections begin far apart, so that none sends another's. */
+        private long next;
+        private volatile long endNanos;
+
+        Worker(int number) {
+            super("client-" + number);
+            setDaemon(true);
+            setUncaughtExceptionHandler((thread, e) -> fail(e));
+            this.number = number;
+            next = number * 7919L;
+        }
+
+        /** Connects, warms up, measures. */
+        @Override
+        public void run() {
+            boolean timed = options.text("--warmup").matches("[0-9.]+[a-zA-Z]+");
+            long limit = options.given("--warmup") ? options.number("--warmup") : 20_000;
+            long limitNanos = timed ? limit : options.given("--warmup") ? Long.MAX_VALUE : SECOND;
+            boolean endless = options.given("--duration");
+            try (Connection connection = connect()) {
+                if (!bench) {
+                    send(connection, measured);
+                    return;
+                }
+                together.arriveAndAwaitAdvance();
+                connection.kind = "warm-up message";
+                exchange(connection, warmup, timed ? Long.MAX_VALUE : limit, limitNanos, 0);
+                measured.prepare(warmup);
+                together.arriveAndAwaitAdvance();
+                connection.kind = "message";
+                connection.number = 0;
+                exchange(connection, measured, endless ? Long.MAX_VALUE
+                        : options.number("--repeat"),
+                        endless ? options.number("--duration") : Long.MAX_VALUE, rate);
+                endNanos = System.nanoTime();
+                // Nobody leaves earlier, for closing would take time from those who measure.
+                together.arriveAndAwaitAdvance();
+                if (!stopped) {
+                    connection.finish();
+                }
+            } catch (IOException | OutOfMemoryError e) {
+                endNanos = System.nanoTime();
+                fail(e);
             }
         }
 
-        /** The first failure is the one to tell; it ends the run for everyone. */
-        private synchronized void fail(IOException e) {
-            if (!stopped) {
-                failure = e;
-                stop();
+        /** Message after message: each when the last is back or, with a rate, when due. */
+        private void exchange(Connection connection, Tally tally, long count, long nanos,
+                long rate) throws IOException {
+            long start = startNanos;
+            connection.endNanos = start;
+            for (long i = 0; i < count && !stopped; i++) {
+                // This connection takes every parallel-th place of the schedule. The whole product
+                // is divided, so that no rounded interval makes the schedule drift.
+                long due = rate == 0 ? 0
+                        : (long) ((number + i * (double) parallel) * SECOND / rate);
+                if (Math.max(due, connection.endNanos - start) >= nanos) {
+                    return;
+                }
+                one(connection, tally, start + due, rate > 0);
             }
         }
 
-        /** One connection and its thread. */
-        private final class Worker {
-            private final int number;
-            private final Tally warmup = new Tally(plot != null, false);
-            private final Tally measured = new Tally(plot != null, rate > 0);
-            private final ByteBuffer message = messages.buffer();
-            private volatile Thread thread;
-            /** The next message; connections begin far apart, so that none sends another's. */
-            private long next;
-            private volatile long finishedNanos;
-
-            Worker(int number) {
-                this.number = number;
-                next = number * 7919L;
+        /** One message. A method of its own, so that after the warm-up it is compiled code. */
+        private void one(Connection connection, Tally tally, long dueNanos, boolean scheduled)
+                throws IOException {
+            messages.select(message, next++);
+            boolean late = scheduled && System.nanoTime() > dueNanos;
+            if (scheduled && !late) {
+                await(dueNanos);
             }
+            connection.roundTrip(message);
+            connection.check(message, messages.size);
+            tally.record(connection, scheduled ? dueNanos : connection.startNanos, late);
+        }
 
-            void run(InetAddress address) {
-                try (Connection connection = connect(address)) {
-                    if (together.arriveAndAwaitAdvance() >= 0) {
-                        connection.count("warm-up message");
-                        exchange(connection, warmup, warmupMessages, warmupNanos, 0);
-                    }
-                    measured.prepare(warmup);
-                    if (together.arriveAndAwaitAdvance() >= 0) {
-                        connection.count("message");
-                        exchange(connection, measured, repeat, durationNanos, rate);
-                    }
-                    finishedNanos = System.nanoTime();
-                    // Nobody leaves earlier, for closing would take time from those who measure.
-                    together.arriveAndAwaitAdvance();
-                    if (!stopped) {
-                        connection.finish();
-                    }
-                } catch (IOException e) {
-                    finishedNanos = System.nanoTime();
-                    fail(e);
-                } catch (OutOfMemoryError e) {
-                    fail(new IOException("out of memory: " + e.getMessage()
-                            + "; give java more with -Xmx", e));
-                } finally {
-                    running.countDown();
+        /** Waits until a message is due: parks, then polls the clock, for a park ends late. */
+        private void await(long dueNanos) {
+            // Many connections that poll take the cores from those that have something to do, so
+            // together they get a tenth of one.
+            long poll = parallel == 1 ? 200_000 : Math.min(200_000, SECOND / 10 / rate);
+            for (long left = 1; left > 0 && !stopped; left = dueNanos - System.nanoTime()) {
+                if (dueNanos - System.nanoTime() > poll) {
+                    LockSupport.parkNanos(dueNanos - System.nanoTime() - poll);
+                } else {
+                    Thread.onSpinWait();
                 }
-            }
-
-            /** Message after message: each when the last is back or, with a rate, when due. */
-            private void exchange(Connection connection, Tally tally, long count, long nanos,
-                    long rate) throws IOException {
-                long start = startNanos;
-                connection.endNanos = start;
-                for (long i = 0; i < count && !stopped; i++) {
-                    // This connection takes every parallel-th place of the schedule. The whole
-                    // product is divided, so that no rounded interval makes the schedule drift.
-                    long due = rate == 0 ? 0
-                            : (long) ((number + i * (double) workers.size()) * SECOND / rate);
-                    if (Math.max(due, connection.endNanos - start) >= nanos) {
-                        return;
-                    }
-                    one(connection, tally, start + due, rate > 0);
-                    if (i == 0) {
-                        tally.firstNanos = tally.rtt.max;
-                    }
-                }
-            }
-
-            /** One message. A method of its own, so that after the warm-up it is compiled code. */
-            private void one(Connection connection, Tally tally, long dueNanos, boolean scheduled)
-                    throws IOException {
-                messages.select(message, next++);
-                boolean late = scheduled && !await(dueNanos);
-                connection.roundTrip(message);
-                connection.check(message, messages.size);
-                tally.record(connection, scheduled ? dueNanos : connection.startNanos, late);
-            }
-
-            /**
-             * Waits until a message is due, and never less: parks, then polls the clock for the
-             * last stretch, because a park ends late, by 50 us and more.
-             *
-             * @return false if it was due before this was called
-             */
-            private boolean await(long dueNanos) {
-                long left = dueNanos - System.nanoTime();
-                boolean inTime = left >= 0;
-                while (left > 0 && !stopped) {
-                    if (left > pollNanos) {
-                        LockSupport.parkNanos(left - pollNanos);
-                    } else {
-                        Thread.onSpinWait();
-                    }
-                    left = dueNanos - System.nanoTime();
-                }
-                return inTime;
             }
         }
     }
 
     /** What the messages of one connection, or of several together, came to. */
-    private static final class Tally {
+    private final class Tally {
         /** Round trips as they count: from when a message was due, which without --rate is sent. */
         private final Histogram rtt = new Histogram();
-        /** Round trips from when each message was in fact sent; null without --rate. */
-        private final Histogram service;
-        /** The round trips in their order; null unless they are to be drawn. */
-        private final Series series;
+        /** With --rate: from when it was sent, and how late we ourselves woke up to send it. */
+        private final Histogram service = new Histogram();
+        private final Histogram wakeup = new Histogram();
+        /** By how much those were late that could not be sent when due: an echo was under way. */
+        private final Histogram behind = new Histogram();
+        private final List<Histogram> all = List.of(rtt, service, wakeup, behind);
+        /** The round trips in their order, if they are to be drawn. */
+        private final Series series = options.given("--plot") ? new Series() : null;
         private long firstNanos;
         private long writeNanos;
         private long waitNanos;
         private long reads;
-        /** Messages that were due before they could be sent, and by how much at most. */
-        private long late;
-        private long latestNanos;
-
-        Tally(boolean inOrder, boolean scheduled) {
-            series = inOrder ? new Series() : null;
-            service = scheduled ? new Histogram() : null;
-        }
 
         /** Makes room for what is like the other, so that none need be made while measuring. */
         void prepare(Tally other) {
-            rtt.prepare(other.rtt);
-            if (service != null) {
-                service.prepare(other.rtt);
+            for (int i = 0; i < all.size(); i++) {
+                all.get(i).prepare(other.all.get(i));
             }
         }
 
-        void record(Connection trip, long dueNanos, boolean behind) {
+        void record(Connection trip, long dueNanos, boolean late) {
             long nanos = trip.endNanos - dueNanos;
+            firstNanos = rtt.count == 0 ? nanos : firstNanos;
             rtt.record(nanos);
-            if (service != null) {
+            if (rate > 0) {
                 service.record(trip.endNanos - trip.startNanos);
+                wakeup.record(late ? 0 : trip.startNanos - dueNanos);
+            }
+            if (late) {
+                behind.record(trip.startNanos - dueNanos);
             }
             if (series != null) {
                 series.add(nanos);
@@ -819,26 +761,19 @@ public class EchoClient {
             writeNanos += trip.writtenNanos - trip.startNanos;
             waitNanos += trip.endNanos - trip.writtenNanos;
             reads += trip.reads;
-            if (behind) {
-                late++;
-                latestNanos = Math.max(latestNanos, trip.startNanos - dueNanos);
-            }
         }
 
         void add(Tally other) {
-            firstNanos = Math.max(firstNanos, other.firstNanos);
-            rtt.add(other.rtt);
-            if (service != null) {
-                service.add(other.service);
+            for (int i = 0; i < all.size(); i++) {
+                all.get(i).add(other.all.get(i));
             }
-            writeNanos += other.writeNanos;
-            waitNanos += other.waitNanos;
-            reads += other.reads;
-            late += other.late;
-            latestNanos = Math.max(latestNanos, other.latestNanos);
             if (series != null) {
                 series.add(other.series);
             }
+            firstNanos = Math.max(firstNanos, other.firstNanos);
+            writeNanos += other.writeNanos;
+            waitNanos += other.waitNanos;
+            reads += other.reads;
         }
     }
 
@@ -883,26 +818,27 @@ public class EchoClient {
         }
 
         void add(Histogram other) {
-            for (int index = other.after(-1); index >= 0; index = other.after(index)) {
+            for (int index : other.filled()) {
                 row(index)[index % HALF] += other.at(index);
-                count += other.at(index);
             }
+            count += other.count;
             sum += other.sum;
             sumOfSquares += other.sumOfSquares;
             min = Math.min(min, other.min);
             max = Math.max(max, other.max);
         }
 
-        /** The first bucket after this one that is not empty, or -1. */
-        private int after(int index) {
-            for (int i = index + 1; i < rows.length * HALF; i++) {
-                if (rows[i / HALF] == null) {
-                    i += HALF - 1 - i % HALF;
-                } else if (rows[i / HALF][i % HALF] > 0) {
-                    return i;
+        /** The buckets that are not empty, in their order. */
+        private List<Integer> filled() {
+            List<Integer> filled = new ArrayList<>();
+            for (int index = 0; index < rows.length * HALF; index++) {
+                if (rows[index / HALF] == null) {
+                    index += HALF - 1;
+                } else if (at(index) > 0) {
+                    filled.add(index);
                 }
             }
-            return -1;
+            return filled;
         }
 
         private long at(int index) {
@@ -926,42 +862,61 @@ public class EchoClient {
 
         /** By nearest rank: the smallest value that at least so many percent do not exceed. */
         long percentile(double percent) {
-            // The tiny amount keeps 99.9 % of 1000 at rank 999, whatever the rounding.
-            long rank = Math.max(1, (long) Math.ceil(count * percent / 100 - 1e-6));
-            int index = -1;
-            for (long seen = 0; seen < rank; seen += at(index)) {
-                index = after(index);
+            long seen = 0;
+            for (int index : filled()) {
+                seen += at(index);
+                if (seen >= rank(percent)) {
+                    return value(index);
+                }
             }
-            return value(index);
+            return max;
         }
 
-        /** How many of the values recorded were at most this, up to the width of a bucket. */
-        long countUpTo(long nanos) {
-            long seen = 0;
-            for (int i = after(-1); i >= 0 && value(i) <= nanos; i = after(i)) {
-                seen += at(i);
-            }
-            return seen;
+        /** The rank of a percentile; the tiny amount keeps 99.9 % of 1000 at 999 when rounding. */
+        private long rank(double percent) {
+            return Math.max(1, (long) Math.ceil(count * percent / 100 - 1e-6));
         }
 
         /** Whether there are samples beyond a percentile to place it by: p99.9 needs 1000. */
         boolean supports(double percent) {
             return count * (100 - percent) >= 100 - 1e-6;
         }
+
+        /**
+         * The distribution in the form of HdrHistogram's outputPercentileDistribution, with values
+         * in microseconds and five ticks in each half of what is left to 100 %.
+         */
+        String toHgrm() {
+            StringBuilder text = new StringBuilder(format("%12s %14s %10s %14s\n\n",
+                    "Value", "Percentile", "TotalCount", "1/(1-Percentile)"));
+            long seen = 0;
+            double level = 0;
+            for (int index : filled()) {
+                seen += at(index);
+                for (boolean more = true; more && rank(level) <= seen; more = seen < count) {
+                    text.append(format("%12.3f %2.12f %10d %14.2f\n", value(index) / 1e3,
+                            level / 100, seen, 100 / (100 - level)));
+                    long halvings = (long) (Math.log(100 / (100 - level)) / Math.log(2)) + 1;
+                    level += 100 / (5 * Math.pow(2, halvings));
+                }
+            }
+            return text + format("%12.3f %2.12f %10d\n", max / 1e3, 1.0, count)
+                    + format("#[Mean    = %12.3f, StdDeviation   = %12.3f]\n"
+                    + "#[Max     = %12.3f, Total count    = %12d]\n"
+                    + "#[Buckets = %12d, SubBuckets     = %12d]\n",
+                    mean() / 1e3, stddev() / 1e3, max / 1e3, count, 54, SUB_BUCKETS);
+        }
     }
 
     /**
      * Round trips in their order, in fixed memory: when the bins are full, each two become one. A
-     * bin keeps the least, the greatest and the sum, so that no extreme gets lost.
+     * bin keeps the least, the greatest, the sum and the count, so that no extreme gets lost.
      */
     private static final class Series {
         private static final int BINS = 512;
 
-        private final long[] least = new long[BINS];
-        private final long[] greatest = new long[BINS];
-        private final double[] sums = new double[BINS];
-        private final long[] counts = new long[BINS];
-        /** How many messages of a connection go into a bin. */
+        private double[][] bins = new double[BINS][];
+        /** How many messages of a connection go into a bin, and how many there are. */
         private long width = 1;
         private long length;
 
@@ -977,31 +932,25 @@ public class EchoClient {
             while (width < other.width) {
                 widen();
             }
-            for (int i = 0; i < BINS && other.counts[i] > 0; i++) {
-                merge((int) (i * other.width / width), other.least[i], other.greatest[i],
-                        other.sums[i], other.counts[i]);
+            for (int i = 0; i < BINS && other.bins[i] != null; i++) {
+                merge((int) (i * other.width / width), other.bins[i]);
             }
             length = Math.max(length, other.length);
         }
 
-        private void merge(int bin, long low, long high, double sum, long count) {
-            least[bin] = counts[bin] == 0 ? low : Math.min(least[bin], low);
-            greatest[bin] = Math.max(greatest[bin], high);
-            sums[bin] += sum;
-            counts[bin] += count;
+        private void widen() {
+            double[][] old = bins;
+            bins = new double[BINS][];
+            width *= 2;
+            for (int i = 0; i < BINS && old[i] != null; i++) {
+                merge(i / 2, old[i]);
+            }
         }
 
-        private void widen() {
-            width *= 2;
-            for (int i = 0; i < BINS; i++) {
-                long[] bin = {least[i], greatest[i], counts[i]};
-                double sum = sums[i];
-                least[i] = greatest[i] = counts[i] = 0;
-                sums[i] = 0;
-                if (bin[2] > 0) {
-                    merge(i / 2, bin[0], bin[1], sum, bin[2]);
-                }
-            }
+        private void merge(int i, double... bin) {
+            bins[i] = bins[i] == null ? bin.clone() : new double[] {
+                Math.min(bins[i][0], bin[0]), Math.max(bins[i][1], bin[1]), bins[i][2] + bin[2],
+                bins[i][3] + bin[3]};
         }
     }
 
@@ -1009,941 +958,614 @@ public class EchoClient {
     private static long[] collections() {
         long[] sum = new long[2];
         for (GarbageCollectorMXBean bean : ManagementFactory.getGarbageCollectorMXBeans()) {
-            sum[0] += Math.max(0, bean.getCollectionCount());
-            sum[1] += Math.max(0, bean.getCollectionTime());
+            sum[0] += bean.getCollectionCount();
+            sum[1] += bean.getCollectionTime();
         }
         return sum;
     }
 
-    /** A finished benchmark: what was measured, under which conditions, and what to think of it. */
-    private final class Result {
-        private final Bench bench;
-        private final Tally warmup;
-        private final Tally measured;
-        private final Histogram rtt;
-        private final double seconds;
-        private final double bytes;
-        private final Map<String, Object> environment = new LinkedHashMap<>();
-        private final List<String> warnings = new ArrayList<>();
+    /** All that is known of the run, in the order and under the names of the JSON. */
+    private Map<String, Object> figures;
+    private final Map<String, Object> environment = new LinkedHashMap<>();
 
-        Result(Bench bench, double load) {
-            this.bench = bench;
-            long[] collections = collections();
-            warmup = new Tally(bench.plot != null, false);
-            measured = new Tally(bench.plot != null, bench.rate > 0);
-            long finished = bench.startNanos;
-            for (Bench.Worker worker : bench.workers) {
-                warmup.add(worker.warmup);
-                measured.add(worker.measured);
-                finished = Math.max(finished, worker.finishedNanos);
-            }
-            rtt = measured.rtt;
-            seconds = (finished - bench.startNanos) / 1e9;
-            bytes = (double) rtt.count * messages.size;
-            environment.put("java", System.getProperty("java.version"));
-            environment.put("vm", System.getProperty("java.vm.name"));
-            environment.put("os", System.getProperty("os.name") + " "
-                    + System.getProperty("os.version"));
-            environment.put("arch", System.getProperty("os.arch"));
-            environment.put("cores", Runtime.getRuntime().availableProcessors());
-            environment.put("load_average", load < 0 ? null : load);
-            environment.put("gc_count", collections[0] - bench.collectionsBefore[0]);
-            environment.put("gc_ms", collections[1] - bench.collectionsBefore[1]);
-            warn();
+    private Map<String, Object> figures() {
+        Map<String, Object> figures = map(
+                "time", "" + Instant.now().truncatedTo(ChronoUnit.SECONDS), "command", "" + command,
+                "host", host, "port", port, "message_bytes", messages.size,
+                "connections", parallel, "messages", rtt.count, "elapsed_s", seconds,
+                "messages_s", rtt.count / seconds,
+                "throughput_mib_s", rtt.count / seconds * messages.size / 0x1p20,
+                "rtt_us", micros(rtt));
+        if (rate > 0) {
+            figures.putAll(map("service_us", micros(measured.service),
+                    "wakeup_us", micros(measured.wakeup), "rate_messages_s", rate,
+                    "behind_messages", measured.behind.count,
+                    "behind_us_max", us(measured.behind.max)));
         }
+        boolean cold = warmup.rtt.count == 0;
+        long[] after = collections();
+        environment.putAll(map("java", System.getProperty("java.version"),
+                "vm", System.getProperty("java.vm.name"),
+                "os", System.getProperty("os.name") + " " + System.getProperty("os.version"),
+                "arch", System.getProperty("os.arch"),
+                "cores", Runtime.getRuntime().availableProcessors(),
+                "load_average", load < 0 ? null : load,
+                "gc_count", after[0] - collectionsBefore[0],
+                "gc_ms", after[1] - collectionsBefore[1]));
+        figures.putAll(map("warmup", map("messages", warmup.rtt.count,
+                        "first_us", cold ? null : us(warmup.firstNanos),
+                        "mean_us", cold ? null : us(warmup.rtt.mean())),
+                "write_us_mean", us((double) measured.writeNanos / rtt.count),
+                "wait_us_mean", us((double) measured.waitNanos / rtt.count),
+                "reads_mean", (double) measured.reads / rtt.count,
+                "environment", environment,
+                "warnings", bench ? warnings() : List.of(),
+                "interrupted", interrupted, "valid", true));
+        return figures;
+    }
 
-        /** What a reader should know before believing the figures. */
-        private void warn() {
-            int cores = (int) environment.get("cores");
-            int busy = spin ? 2 * bench.workers.size() : bench.workers.size();
-            Double load = (Double) environment.get("load_average");
-            if (!rtt.supports(99.9)) {
-                warnings.add("too few samples for p99.9, which needs 1000: raise --repeat");
-            }
-            if ((long) environment.get("gc_count") > 0) {
-                warnings.add(format("%d garbage collections took %d ms of the run: try java -Xmx4g",
-                        environment.get("gc_count"), environment.get("gc_ms")));
-            }
-            if (rtt.count > 1 && rtt.mean() > 2 * rtt.percentile(50)) {
-                warnings.add("mean far above median, a few were very slow: judge by percentiles");
-            }
-            if (measured.late > rtt.count / 100) {
-                warnings.add("behind schedule: use more --parallel or a lower --rate");
-            }
-            if (load != null && load >= cores) {
-                warnings.add("the machine was busy before the run: stop other programs");
-            }
-            if (busy > cores && bench.rate == 0) {
-                warnings.add(format("%d busy threads share %d cores: use a smaller --parallel",
-                        busy, cores));
+    private Map<String, Object> micros(Histogram histogram) {
+        Map<String, Object> micros = map("min", us(histogram.min),
+                "mean", us(histogram.mean()),
+                "stddev", us(histogram.stddev()));
+        for (String name : List.of("50", "90", "95", "99", "99.9")) {
+            double percent = Double.parseDouble(name);
+            micros.put("p" + name.replace('.', '_'), histogram.supports(percent)
+                    ? us(histogram.percentile(percent)) : null);
+        }
+        micros.put("max", us(histogram.max));
+        return micros;
+    }
+
+    /** What a reader should know before believing the figures, and what to do about it. */
+    private List<String> warnings() {
+        List<String> warnings = new ArrayList<>();
+        Histogram trips = rate > 0 ? measured.service : rtt;
+        if (!rtt.supports(99.9)) {
+            warnings.add("too few samples for p99.9, which needs 1000"
+                    + (rtt.supports(95) ? "" : ", and for p95, which here is the maximum")
+                    + ": raise " + (options.given("--duration") ? "--duration" : "--repeat"));
+        }
+        if (parallel == 1 && !spin && trips.supports(95)
+                && trips.percentile(90) > 3 * trips.percentile(10)) {
+            warnings.add("round trips ran at two speeds, as when threads move between cores:"
+                    + " to compare runs, pin both ends to one core (taskset -c 1)");
+        }
+        if (rate == 0 && rtt.supports(99.9) && rtt.max > 100 * rtt.percentile(99.9)) {
+            warnings.add("a stall of " + time(rtt.max) + " hides here, since nothing more was"
+                    + " sent until it was over: --rate counts what was due meanwhile, too");
+        }
+        if (measured.behind.count > rtt.count / 2 && rtt.count / seconds < 0.99 * rate) {
+            warnings.add("behind schedule: use more --parallel or a lower --rate");
+        } else if (measured.behind.count > rtt.count / 100) {
+            warnings.add("behind schedule for a while, as after a stall of the server: response"
+                    + " counts that, service does not");
+        }
+        if ((long) environment.get("gc_count") > 0) {
+            warnings.add("garbage was collected during the run: try java -Xmx4g");
+        }
+        if (rate == 0 && (spin ? 2 : 1) * parallel > (int) environment.get("cores")) {
+            warnings.add("more threads than cores, and waiting for one counts: use a smaller"
+                    + " --parallel");
+        }
+        return warnings;
+    }
+
+    /** Prints the result and writes what was asked for; returns the exit status. */
+    private int report() {
+        figures = figures();
+        if (bench) {
+            for (String line : lines()) {
+                text.println("[bench] " + line);
             }
         }
-
-        /** Prints the result and writes what was asked for; returns the exit status. */
-        int report(PrintStream out, PrintStream err) throws IOException {
-            if (rtt.count == 0) {
-                throw new IOException(bench.interrupted ? "interrupted before anything was measured"
-                        : "nothing was measured: --duration is shorter than a round trip");
-            }
-            Map<String, Object> json = asJson();
-            if (bench.json) {
-                out.println(toJson(json));
-            } else {
-                print(out);
-            }
-            out.flush();
-            List<Curve> curves = curves();
-            if (bench.hgrm != null) {
-                write(bench.hgrm, bench.hgrmFile, curves.get(0).toHgrm());
-            }
-            if (bench.plot != null) {
-                write(bench.plot, bench.plotFile, new Picture().run(this, curves));
-            }
-            int status = bench.interrupted ? 130 : 0;
-            for (Limit limit : bench.limits) {
-                status = Math.max(status, limit.judge(json, err));
-            }
-            return status;
+        text.flush();
+        int status = interrupted ? 130 : 0;
+        for (Matcher limit : limits) {
+            status = Math.max(status, judge(limit));
         }
+        boolean written = write("--json", () -> toJson(figures) + "\n")
+                & write("--hgrm", rtt::toHgrm) & write("--plot", () -> new Picture().draw());
+        return written ? status : 1;
+    }
 
-        /** The distributions: of the round trips and, with a rate, also of the service times. */
-        private List<Curve> curves() {
-            List<Curve> curves = new ArrayList<>();
-            curves.add(new Curve(bench.rate > 0 ? "response" : "RTT", rtt));
-            if (bench.rate > 0) {
-                curves.add(new Curve("service", measured.service));
-            }
-            return curves;
+    /** Three lines that stay as they always were, then all else that is worth knowing. */
+    private List<String> lines() {
+        double bytes = (double) rtt.count * messages.size;
+        List<String> lines = new ArrayList<>();
+        lines.add(format("repeats: %d, msg_len: %d bytes", rtt.count, messages.size));
+        lines.add(format("avg RTT: %.3f ms, p95 RTT: %.3f ms", rtt.mean() / 1e6,
+                rtt.percentile(95) / 1e6));
+        lines.add(format("throughput: %.2f MiB/s (%.2f MB/s)", bytes / seconds / 0x1p20,
+                bytes / seconds / 1e6));
+        if (interrupted) {
+            lines.add("INTERRUPTED: this is what was measured until then");
         }
-
-        /** Three lines that stay as they always were, then all else that is worth knowing. */
-        private void print(PrintStream out) {
-            List<String> lines = new ArrayList<>();
-            lines.add(format("repeats: %d, msg_len: %d bytes", rtt.count, messages.size));
-            lines.add(format("avg RTT: %.3f ms, p95 RTT: %.3f ms", rtt.mean() / 1e6,
-                    rtt.percentile(95) / 1e6));
-            lines.add(format("throughput: %.2f MiB/s (%.2f MB/s)", bytes / seconds / 1048576,
-                    bytes / seconds / 1e6));
-            if (bench.interrupted) {
-                lines.add("INTERRUPTED: this is what was measured until then");
-            }
-            lines.add(format("%-8s %8s %8s %8s %8s %8s %8s %8s", "", "min", "p50", "p90", "p95",
-                    "p99", "p99.9", "max"));
-            lines.add(row(bench.rate > 0 ? "response" : "RTT", rtt));
-            if (bench.rate > 0) {
-                lines.add(row("service", measured.service));
-                lines.add(format("response is from when a message was due, service from when it was"
-                        + " sent"));
-                lines.add(format("behind schedule: %.1f %% of the messages, by %s at most",
-                        100.0 * measured.late / rtt.count, time(measured.latestNanos)));
-            }
-            lines.add(format("mean %s, standard deviation %s; %.0f messages/s for %.2f s",
-                    time(rtt.mean()), time(rtt.stddev()), rtt.count / seconds, seconds));
-            lines.add(warmup.rtt.count == 0 ? "warm-up: none, the first message took "
-                    + time(measured.firstNanos)
-                    : format("warm-up: %d messages not counted; first %s, mean %s",
-                            warmup.rtt.count, time(warmup.firstNanos), time(warmup.rtt.mean())));
-            lines.add(format("mean write %s, mean wait %s; an echo arrived in %s",
-                    time((double) measured.writeNanos / rtt.count),
-                    time((double) measured.waitNanos / rtt.count), pieces()));
+        lines.add(format("%-8s %8s %8s %8s %8s %8s %8s %8s", "", "min", "p50", "p90", "p95",
+                "p99", "p99.9", "max"));
+        if (rate == 0) {
+            lines.add(row("RTT", "rtt_us"));
+        } else {
+            lines.add(row("response", "rtt_us"));
+            lines.add(row("service", "service_us"));
+            lines.add(row("wake-up", "wakeup_us"));
+            lines.add("response is from when a message was due, service from when it was sent");
+            lines.add("wake-up is by how much the client itself was late to send it");
+            lines.add(format("behind schedule: %.1f %% of the messages, by %s at most",
+                    100.0 * measured.behind.count / rtt.count, time(measured.behind.max)));
+        }
+        lines.add(format("mean %s, standard deviation %s; %.0f messages/s for %.2f s",
+                time(rtt.mean()), time(rtt.stddev()), rtt.count / seconds, seconds));
+        lines.add(warmup.rtt.count == 0 ? "warm-up: none, the first message took "
+                + time(measured.firstNanos)
+                : "warm-up: " + count(warmup.rtt.count, "message") + " not counted; first "
+                        + time(warmup.firstNanos) + ", mean " + time(warmup.rtt.mean()));
+        double pieces = (double) measured.reads / rtt.count;
+        lines.add(format("mean write %s, mean wait %s; an echo arrived in %s piece%s",
+                time((double) measured.writeNanos / rtt.count),
+                time((double) measured.waitNanos / rtt.count),
+                format("%.2f", pieces).replace(".00", ""), pieces == 1 ? "" : "s"));
+        if (rtt.count > 1) {
             addBars(lines);
-            lines.add(conditions());
-            for (String warning : warnings) {
-                lines.add("warning: " + warning);
-            }
-            for (String line : lines) {
-                out.println("[bench] " + line);
-            }
         }
-
-        /** Under which conditions it ran, in a line. */
-        String conditions() {
-            Object load = environment.get("load_average");
-            return format("JDK %s, %s %s, %s cores, load %s, %s collections (%s ms)",
-                    environment.get("java"), System.getProperty("os.name"),
-                    environment.get("arch"), environment.get("cores"),
-                    load == null ? "unknown" : format("%.2f", load),
-                    environment.get("gc_count"), environment.get("gc_ms"));
+        lines.add(conditions());
+        for (Object warning : (List<?>) figures.get("warnings")) {
+            // No wider than 80 columns: later lines begin with two blanks.
+            String broken = ("warning: " + warning).replaceAll("(.{1,70})(?: |$)", "$1\n  ");
+            lines.addAll(List.of(broken.trim().split("\n")));
         }
+        return lines;
+    }
 
-        String title() {
-            return format("TCP echo round trips, %d bytes, %d connection%s", messages.size,
-                    bench.workers.size(), bench.workers.size() == 1 ? "" : "s");
+    private String row(String name, String key) {
+        Map<?, ?> micros = (Map<?, ?>) figures.get(key);
+        String row = format("%-8s", name);
+        for (String figure : List.of("min", "p50", "p90", "p95", "p99", "p99_9", "max")) {
+            Object value = micros.get(figure);
+            row += format(" %8s", value == null ? "-" : time((double) value * 1e3));
         }
+        return row;
+    }
 
-        String subtitle() {
-            return format("mean %s, median %s, %.0f messages/s, %d messages%s", time(rtt.mean()),
-                    time(rtt.percentile(50)), rtt.count / seconds, rtt.count,
-                    bench.interrupted ? ", INTERRUPTED" : "");
+    /** A small histogram: equal steps on a logarithmic scale up to p99, then the rest. */
+    private void addBars(List<String> lines) {
+        int last = 6;
+        double low = Math.log(Math.max(1, rtt.min));
+        double step = (Math.log(Math.max(1, rtt.percentile(99))) - low) / last + 1e-9;
+        long[] counts = new long[last + 1];
+        long most = 1;
+        for (int i : rtt.filled()) {
+            int bar = (int) ((Math.log(Math.max(1, rtt.value(i))) - low - 1e-9) / step);
+            bar = Math.max(0, Math.min(last, bar));
+            counts[bar] += rtt.at(i);
+            most = Math.max(most, counts[bar]);
         }
-
-        private String pieces() {
-            double pieces = (double) measured.reads / rtt.count;
-            return pieces == 1 ? "1 piece" : format(pieces == Math.rint(pieces)
-                    ? "%.0f pieces" : "%.2f pieces", pieces);
-        }
-
-        private String row(String name, Histogram histogram) {
-            StringBuilder line = new StringBuilder(format("%-8s %8s", name, time(histogram.min)));
-            for (double percent : PERCENTS) {
-                line.append(format(" %8s", histogram.supports(percent)
-                        ? time(histogram.percentile(percent)) : "-"));
-            }
-            return line.append(format(" %8s", time(histogram.max))).toString();
-        }
-
-        /** A small histogram: equal steps on a logarithmic scale up to p99, then the rest. */
-        private void addBars(List<String> lines) {
-            int last = 6;
-            double low = Math.log(Math.max(1, rtt.min));
-            double step = (Math.log(Math.max(1, rtt.percentile(99))) - low) / last + 1e-9;
-            long[] counts = new long[last + 1];
-            for (int i = rtt.after(-1); i >= 0; i = rtt.after(i)) {
-                int bar = (int) ((Math.log(Math.max(1, rtt.value(i))) - low - 1e-9) / step);
-                counts[Math.max(0, Math.min(last, bar))] += rtt.at(i);
-            }
-            long most = 1;
-            for (long count : counts) {
-                most = Math.max(most, count);
-            }
-            for (int i = 0; i <= last; i++) {
-                double top = i == last ? rtt.max : Math.exp(low + (i + 1) * step);
-                lines.add(format("%8s to %8s %-40s %d", time(Math.exp(low + i * step)), time(top),
-                        "#".repeat((int) Math.ceil(40.0 * counts[i] / most)), counts[i]));
-            }
-        }
-
-        private Map<String, Object> asJson() {
-            Map<String, Object> json = new LinkedHashMap<>();
-            json.put("message_bytes", messages.size);
-            json.put("connections", bench.workers.size());
-            json.put("messages", rtt.count);
-            json.put("elapsed_s", seconds);
-            json.put("messages_s", rtt.count / seconds);
-            json.put("throughput_mib_s", bytes / seconds / 1048576);
-            json.put("rtt_us", micros(rtt));
-            if (bench.rate > 0) {
-                json.put("service_us", micros(measured.service));
-                json.put("rate_messages_s", bench.rate);
-                json.put("behind_messages", measured.late);
-                json.put("behind_us_max", round(measured.latestNanos / 1e3));
-            }
-            Map<String, Object> warm = new LinkedHashMap<>();
-            warm.put("messages", warmup.rtt.count);
-            warm.put("first_us", warmup.rtt.count == 0 ? null : round(warmup.firstNanos / 1e3));
-            warm.put("mean_us", warmup.rtt.count == 0 ? null : round(warmup.rtt.mean() / 1e3));
-            json.put("warmup", warm);
-            json.put("write_us_mean", round(measured.writeNanos / 1e3 / rtt.count));
-            json.put("wait_us_mean", round(measured.waitNanos / 1e3 / rtt.count));
-            json.put("reads_mean", round((double) measured.reads / rtt.count));
-            json.put("environment", environment);
-            json.put("warnings", warnings);
-            json.put("interrupted", bench.interrupted);
-            json.put("valid", true);
-            return json;
-        }
-
-        private Map<String, Object> micros(Histogram histogram) {
-            Map<String, Object> json = new LinkedHashMap<>();
-            json.put("min", round(histogram.min / 1e3));
-            json.put("mean", round(histogram.mean() / 1e3));
-            json.put("stddev", round(histogram.stddev() / 1e3));
-            for (double percent : PERCENTS) {
-                json.put("p" + percentName(percent).replace('.', '_'), histogram.supports(percent)
-                        ? round(histogram.percentile(percent) / 1e3) : null);
-            }
-            json.put("max", round(histogram.max / 1e3));
-            return json;
+        for (int i = 0; i <= last; i++) {
+            double top = i == last ? rtt.max : Math.exp(low + (i + 1) * step);
+            lines.add(format("%8s to %8s %-40s %d", time(Math.exp(low + i * step)), time(top),
+                    "#".repeat((int) Math.ceil(40.0 * counts[i] / most)), counts[i]));
         }
     }
 
-    /** A condition of --fail-if, such as p99>2ms or throughput<50. */
-    private static final class Limit {
-        private static final Pattern FORM = Pattern.compile("(min|mean|stddev|max|p50|p90|p95"
-                + "|p99|p99[.]9|throughput|messages)([<>])([0-9]+(?:[.][0-9]+)?)(us|ms|s)?");
-
-        private final String condition;
-        private final String metric;
-        private final boolean above;
-        private final String unit;
-        /** Microseconds, MiB a second or messages a second. */
-        private final double threshold;
-
-        Limit(String condition) {
-            Matcher parts = FORM.matcher(condition.replace(" ", ""));
-            boolean wellFormed = parts.matches();
-            boolean isTime = wellFormed && parts.group(4) != null;
-            if (!wellFormed || isTime == parts.group(1).matches("throughput|messages")) {
-                throw Options.wrong("--fail-if takes a condition such as p99>2ms, mean>100us,"
-                        + " throughput<50 (MiB/s) or messages<1000 (a second), not " + condition);
-            }
-            this.condition = condition;
-            metric = parts.group(1);
-            above = parts.group(2).equals(">");
-            unit = isTime ? " us" : metric.equals("throughput") ? " MiB/s" : " messages/s";
-            threshold = Double.parseDouble(parts.group(3))
-                    * (isTime ? Options.NANOS.get(parts.group(4)) / 1e3 : 1);
-        }
-
-        /** Says so when the condition holds, and by how much; returns the exit status. */
-        int judge(Map<String, Object> json, PrintStream err) {
-            Object value = metric.equals("throughput") ? json.get("throughput_mib_s")
-                    : metric.equals("messages") ? json.get("messages_s")
-                    : ((Map<?, ?>) json.get("rtt_us")).get(metric.replace('.', '_'));
-            if (value == null) {
-                err.println("[bench] cannot judge --fail-if " + condition + ": "
-                        + json.get("messages") + " messages are too few; use a larger --repeat");
-                return 1;
-            }
-            double excess = above ? (double) value - threshold : threshold - (double) value;
-            if (excess <= 0) {
-                return 0;
-            }
-            err.println(format("[bench] failed: %s is %.3f%s, %.3f%s %s the %.3f%s of --fail-if %s",
-                    metric, value, unit, excess, unit, above ? "above" : "below", threshold, unit,
-                    condition));
-            return 3;
-        }
+    /** Under which conditions it ran, in a line. */
+    private String conditions() {
+        return format("JDK %s, %s %s, %s, load %s, %s (%s ms)", environment.get("java"),
+                System.getProperty("os.name"), environment.get("arch"),
+                count((int) environment.get("cores"), "core"),
+                load < 0 ? "unknown" : format("%.2f", load),
+                count((long) environment.get("gc_count"), "collection"),
+                environment.get("gc_ms"));
     }
 
-    /** The percentiles that are shown, where there are samples enough. */
-    private static final double[] PERCENTS = {50, 90, 95, 99, 99.9};
+    /** Says so when a condition of --fail-if holds, and by how much; returns the status. */
+    private int judge(Matcher limit) {
+        String metric = limit.group(1);
+        Map<String, Object> known = micros(rtt);
+        known.put("throughput", figures.get("throughput_mib_s"));
+        known.put("messages", figures.get("messages_s"));
+        Object value = known.get(metric.replace('.', '_'));
+        String unit = limit.group(4) != null ? "us"
+                : metric.equals("messages") ? "messages/s" : "MiB/s";
+        double threshold = !unit.equals("us") ? Double.parseDouble(limit.group(3))
+                : Options.parse(limit.group(3) + limit.group(4), "h") / 1e3;
+        if (value == null) {
+            err.println("[bench] cannot judge --fail-if " + limit.group() + ": "
+                    + count(rtt.count, "message") + " are too few; measure for longer");
+            return 1;
+        }
+        double excess = (double) value - threshold;
+        if (limit.group(2).equals(">") ? excess <= 0 : excess >= 0) {
+            return 0;
+        }
+        err.println(format("[bench] failed: %s is %.3f %s, %.3f %s %s the %.3f %s of --fail-if %s",
+                metric, value, unit, Math.abs(excess), unit, excess > 0 ? "above" : "below",
+                threshold, unit, limit.group()));
+        return 3;
+    }
 
-    private static String percentName(double percent) {
-        return percent == Math.rint(percent) ? format("%.0f", percent) : "" + percent;
+    private static final Pattern LIMIT = Pattern.compile("(min|mean|stddev|max|p50|p90|p95|p99"
+            + "|p99[.]9|throughput|messages)([<>])([0-9]+(?:[.][0-9]+)?)(us|ms|s)?");
+
+    /** A condition of --fail-if: metric, sign, number and, where it is a time, unit. */
+    private Matcher limit(String condition) {
+        Matcher parts = LIMIT.matcher(condition.replace(" ", ""));
+        Options.check(parts.matches()
+                && (parts.group(4) == null) == parts.group(1).matches("throughput|messages"),
+                "--fail-if takes a condition such as p99>2ms, mean>100us, throughput<50 (MiB/s) or"
+                + " messages<1000 (a second), not " + condition);
+        if (parts.group(1).matches("p[0-9].*") && !options.given("--duration")) {
+            double percent = Double.parseDouble(parts.group(1).substring(1));
+            double count = (double) options.number("--repeat") * parallel;
+            double needed = Math.rint(100 / (100 - percent));
+            Options.check(count >= needed, format("--fail-if %s needs %.0f messages, not %.0f:"
+                    + " raise --repeat", parts.group(1), needed, count));
+        }
+        return parts;
     }
 
     private static String format(String form, Object... values) {
         return String.format(Locale.ROOT, form, values);
     }
 
-    private static final String[] UNITS = {"us", "ms", "s"};
-
     /** A duration in at most eight characters, such as 18.04 us, 1.25 ms or 10.00 s. */
     private static String time(double nanos) {
-        int thousands = nanos < 999_950 ? 0 : nanos < 999_950_000 ? 1 : 2;
-        double value = nanos / (thousands == 0 ? 1e3 : thousands == 1 ? 1e6 : 1e9);
-        return format(value < 99.995 ? "%.2f %s" : "%.1f %s", value, UNITS[thousands]);
+        int thousands = nanos < 999_950 ? 1 : nanos < 999_950_000 ? 2 : 3;
+        double value = nanos / Math.pow(1000, thousands);
+        return format(value < 99.995 ? "%.2f %s" : "%.1f %s", value,
+                List.of("us", "ms", "s").get(thousands - 1));
     }
 
-    /** With three decimals: nanoseconds, of a value in microseconds. */
-    private static double round(double value) {
-        return Math.round(value * 1000) / 1000.0;
+    /** Such as 1 message or 20 messages. */
+    private static String count(long n, String what) {
+        return n + " " + what + (n == 1 ? "" : "s");
+    }
+
+    /** Microseconds with three decimals. */
+    private static double us(double nanos) {
+        return Math.round(nanos) / 1e3;
+    }
+
+    /** With a dot for all that would drive a terminal rather than be shown. */
+    private static String printable(String text) {
+        return text.replaceAll("[\\p{Cc}\\ufffd]", ".");
+    }
+
+    /** As one would type it to a shell. */
+    private static String quoted(String argument) {
+        return argument.matches("[\\w@%+=:,./-]+") ? argument
+                : "'" + argument.replace("'", "'\\''") + "'";
     }
 
     /** A value as JSON (RFC 8259): a map, a list, a number, a boolean, null or a text. */
     private static String toJson(Object value) {
-        List<String> parts = new ArrayList<>();
+        StringBuilder json = new StringBuilder();
         if (value instanceof Map) {
             for (Map.Entry<?, ?> entry : ((Map<?, ?>) value).entrySet()) {
-                parts.add(toJson(entry.getKey()) + ": " + toJson(entry.getValue()));
+                json.append(json.length() == 0 ? "" : ", ").append(toJson(entry.getKey()))
+                        .append(": ").append(toJson(entry.getValue()));
             }
-            return "{" + String.join(", ", parts) + "}";
+            return "{" + json + "}";
         }
         if (value instanceof List) {
             for (Object element : (List<?>) value) {
-                parts.add(toJson(element));
+                json.append(json.length() == 0 ? "" : ", ").append(toJson(element));
             }
-            return "[" + String.join(", ", parts) + "]";
+            return "[" + json + "]";
         }
         if (value == null || value instanceof Number || value instanceof Boolean) {
             return "" + value;
         }
-        StringBuilder text = new StringBuilder("\"");
         for (char c : value.toString().toCharArray()) {
-            text.append(c == '"' || c == '\\' ? "\\" + c
+            json.append(c == '"' || c == '\\' ? "\\" + c
                     : c < ' ' || c > '~' ? format("\\u%04x", (int) c) : "" + c);
         }
-        return text.append('"').toString();
+        return "\"" + json + "\"";
     }
 
-    /** How far a run is, on a terminal only, in a line that goes when the run is done. */
-    private static final class Progress {
-        private final Bench bench;
-        private final long beganNanos = System.nanoTime();
-        private final boolean terminal = isTerminal();
-        private boolean shown;
-
-        Progress(Bench bench) {
-            this.bench = bench;
+    /** A map of names and values in turn, in this order. */
+    private static Map<String, Object> map(Object... pairs) {
+        Map<String, Object> map = new LinkedHashMap<>();
+        for (int i = 0; i < pairs.length; i += 2) {
+            map.put((String) pairs[i], pairs[i + 1]);
         }
+        return map;
+    }
 
-        void show(PrintStream err) {
-            if (!terminal || System.nanoTime() - beganNanos < SECOND) {
-                return;
-            }
-            Histogram soFar = new Histogram();
-            for (Bench.Worker worker : bench.workers) {
-                soFar.add(worker.measured.rtt);
-            }
-            String line = "[bench] connecting, warming up";
-            if (soFar.count > 0) {
-                double nanos = System.nanoTime() - bench.startNanos;
-                double share = Math.min(1, Math.max(nanos / bench.durationNanos,
-                        soFar.count / ((double) bench.repeat * bench.workers.size())));
-                line = format("[bench] %.0f %% done, %.0f s left, %.0f messages/s, p50 %s",
-                        100 * share, nanos / share * (1 - share) / 1e9,
-                        soFar.count / nanos * 1e9, time(soFar.percentile(50)));
-            }
-            err.print(format("\r%-72s", line)); // with room for a ^C
-            err.flush();
-            shown = true;
-        }
-
-        void clear(PrintStream err) {
-            if (shown) {
-                err.print(format("\r%79s\r", ""));
-                err.flush();
-            }
-        }
-
-        /** Whether standard error is a terminal; where that can't be told, whether the rest is. */
-        private static boolean isTerminal() {
-            Path descriptor = Path.of("/proc/self/fd/2");
+    /** Opens what the result is to be written to: what can't be written is known at once. */
+    private void openFiles() throws IOException {
+        for (String option : List.of("--json", "--hgrm", "--plot")) {
+            String name = options.text(option);
             try {
-                return Files.isSymbolicLink(descriptor)
-                        ? Files.readSymbolicLink(descriptor).toString().matches("/dev/(pts/|tty).*")
-                        : System.console() != null;
+                if (options.given(option)) {
+                    files.put(option, name.equals("-") ? out
+                            : new FileOutputStream(Path.of(name).toFile(), true));
+                }
             } catch (IOException e) {
-                return false;
+                throw new IOException("cannot write " + e.getMessage(), e);
             }
-        }
-    }
-
-    /**
-     * A file for the result, which stays what it was, content included, until there is one. What
-     * can't be written is an IOException here, before anything is measured.
-     */
-    private static FileOutputStream open(Path file) throws IOException {
-        try {
-            return file == null ? null : new FileOutputStream(file.toFile(), true);
-        } catch (IOException e) {
-            throw new IOException("cannot write " + e.getMessage(), e);
+            for (String other : files.keySet()) {
+                Options.check(other.equals(option) || !options.given(option)
+                        || files.get(other) == out || files.get(option) == out
+                        || !Files.isSameFile(Path.of(name), Path.of(options.text(other))),
+                        other + " and " + option + " name the same file");
+            }
         }
     }
 
     /** Writes in place, so that links, permissions and devices are left as they are. */
-    private static void write(Path file, FileOutputStream to, String text) throws IOException {
-        try (to) {
+    private boolean write(String option, Supplier<String> content) {
+        OutputStream to = files.remove(option);
+        try (FileOutputStream file = to == out ? null : (FileOutputStream) to) {
             // What is a device, or stands for our own output, has no old content to go.
-            if (!file.startsWith("/dev") && to.getChannel().size() > 0) {
-                to.getChannel().truncate(0);
+            if (file != null && !options.text(option).startsWith("/dev/")
+                    && file.getChannel().size() > 0) {
+                file.getChannel().truncate(0);
             }
-            to.write(text.getBytes(StandardCharsets.UTF_8));
+            if (to != null) {
+                to.write(content.get().getBytes(StandardCharsets.UTF_8));
+            }
+            return true;
         } catch (IOException e) {
-            throw new IOException("cannot write " + file + ": " + e.getMessage(), e);
+            err.println("[client] cannot write " + options.text(option) + ": " + e.getMessage());
+            return false;
         }
     }
 
-    /**
-     * A distribution as a .hgrm file has it: the value at each of a row of percentiles. The form
-     * is that of HdrHistogram's outputPercentileDistribution, with values in milliseconds.
-     */
-    private static final class Curve {
-        private static final Pattern FOOTER = Pattern.compile("(Mean|StdDeviation|Max|Total count)"
-                + " *= *(" + NUMBER + ")");
-
-        private final String name;
-        /** What it was made of; null when it was read from a file. */
-        private final Histogram histogram;
-        /** Percentile from 0 to 1, value, and how many are at most that value. */
-        private final List<double[]> points = new ArrayList<>();
-        /** What the footer says under Mean, StdDeviation, Max and Total count. */
-        private final Map<String, Double> footer = new HashMap<>();
-
-        Curve(String name, Histogram histogram) {
-            this.name = name;
-            this.histogram = histogram;
-            footer.put("Mean", histogram.mean() / 1e6);
-            footer.put("StdDeviation", histogram.stddev() / 1e6);
-            footer.put("Max", histogram.max / 1e6);
-            footer.put("Total count", (double) histogram.count);
-            double level = 0;
-            long reached = 0;
-            while (reached < histogram.count) {
-                long value = histogram.percentile(level);
-                reached = histogram.countUpTo(value);
-                points.add(new double[] {level / 100, value / 1e6, reached});
-                // Five ticks in each half of what is left to 100 %.
-                long halvings = (long) (Math.log(100 / (100 - level)) / Math.log(2)) + 1;
-                level += 100 / (5 * Math.pow(2, halvings));
-            }
-            points.add(new double[] {1, histogram.max / 1e6, histogram.count});
-        }
-
-        /** Reads a .hgrm file, also of HdrHistogram or wrk2; says which line is malformed. */
-        Curve(Path file) throws IOException {
-            name = String.valueOf(file.getFileName());
-            histogram = null;
-            List<String> lines;
-            try {
-                lines = Files.readAllLines(file, StandardCharsets.ISO_8859_1);
-            } catch (IOException e) {
-                throw new IOException("cannot read " + file + ": " + (Files.exists(file)
-                        ? e.getMessage() : "no such file"), e);
-            }
-            for (int i = 0; i < lines.size(); i++) {
-                String problem = parse(lines.get(i).trim());
-                if (problem != null) {
-                    throw new IOException(file + ", line " + (i + 1) + ": " + problem);
-                }
-            }
-            if (points.isEmpty() || points.get(points.size() - 1)[0] < 1) {
-                throw new IOException(file + ", line " + lines.size()
-                        + ": the file ends before the 100 % row");
-            }
-        }
-
-        /** Takes in a line; returns what is wrong with it, or null. */
-        private String parse(String line) {
-            if (line.startsWith("#")) {
-                Matcher matcher = FOOTER.matcher(line);
-                while (matcher.find()) {
-                    footer.put(matcher.group(1), Double.valueOf(matcher.group(2)));
-                }
-                return null;
-            }
-            if (line.isEmpty() || line.contains("Value") && points.isEmpty()) {
-                return null;
-            }
-            String[] fields = line.split("[\\s,]+");
-            double[] point = new double[3];
-            for (int i = 0; i < 3; i++) {
-                if (fields.length < 3 || fields.length > 4 || !fields[i].matches(NUMBER)) {
-                    return "not a row of value, percentile and count: " + line;
-                }
-                point[i] = Double.parseDouble(fields[new int[] {1, 0, 2}[i]]);
-            }
-            double[] before = points.isEmpty() ? new double[3] : points.get(points.size() - 1);
-            if (point[0] > 1 || point[0] < before[0] || point[1] < before[1]
-                    || point[2] < before[2]) {
-                return "the rows must rise, and end at percentile 1: " + line;
-            }
-            points.add(point);
-            return null;
-        }
-
-        /** The value at a percentile, or NaN where that has too few samples. */
-        double at(double percent) {
-            double count = count();
-            if (count * (100 - percent) < 100 - 1e-6) {
-                return Double.NaN;
-            }
-            if (histogram != null) {
-                return histogram.percentile(percent) / 1e6;
-            }
-            for (double[] point : points) {
-                if (point[2] >= count * percent / 100 - 1e-6) {
-                    return point[1];
-                }
-            }
-            return max();
-        }
-
-        double count() {
-            return points.get(points.size() - 1)[2];
-        }
-
-        /** What a comparison shows. */
-        double[] summary() {
-            return new double[] {footer.getOrDefault("Mean", Double.NaN), at(50), at(99), at(99.9),
-                max()};
-        }
-
-        double max() {
-            return points.get(points.size() - 1)[1];
-        }
-
-        String toHgrm() {
-            StringBuilder text = new StringBuilder(format("%12s %14s %10s %14s\n\n",
-                    "Value", "Percentile", "TotalCount", "1/(1-Percentile)"));
-            for (double[] point : points) {
-                text.append(format("%12.3f %2.12f %10d", point[1], point[0], (long) point[2]));
-                text.append(point[0] < 1 ? format(" %14.2f\n", 1 / (1 - point[0])) : "\n");
-            }
-            return text + format("#[Mean    = %12.3f, StdDeviation   = %12.3f]\n"
-                    + "#[Max     = %12.3f, Total count    = %12d]\n"
-                    + "#[Buckets = %12d, SubBuckets     = %12d]\n",
-                    footer.get("Mean"), footer.get("StdDeviation"), max(),
-                    (long) count(), 54, Histogram.SUB_BUCKETS);
-        }
-    }
-
-    /** Shows distributions from .hgrm files side by side; returns the exit status. */
-    private static int compare(Options options, PrintStream out) throws IOException {
-        List<Curve> curves = new ArrayList<>();
-        for (String file : options.given.get("--compare")) {
-            curves.add(new Curve(Path.of(file)));
-        }
-        out.println("Values as in the files (ours: milliseconds); x is the ratio to the first.");
-        out.println(format("%-20s %9s %8s %8s %8s %8s %8s", "", "count", "mean", "p50", "p99",
-                "p99.9", "max"));
-        for (Curve curve : curves) {
-            StringBuilder values = new StringBuilder(format("%-20.20s %9.0f", curve.name,
-                    curve.count()));
-            StringBuilder ratios = new StringBuilder(format("%30s", ""));
-            for (int i = 0; i < curve.summary().length; i++) {
-                double value = curve.summary()[i];
-                double ratio = value / curves.get(0).summary()[i];
-                values.append(Double.isNaN(value) ? "        -" : format(" %8.3f", value));
-                ratios.append(Double.isNaN(ratio) ? "        -" : format(" %7.2fx", ratio));
-            }
-            out.println(values);
-            if (curve != curves.get(0)) {
-                out.println(ratios);
-            }
-        }
-        if (options.given("--plot")) {
-            Path file = Path.of(options.text("--plot"));
-            write(file, open(file), new Picture().comparison(curves));
-        }
-        return 0;
-    }
-
-    /** A logarithmic axis, from values to places in the picture. */
-    private static final class Axis {
-        private final double low;
-        private final double high;
-        private final double from;
-        private final double to;
-
-        /** Covers all from least to most, widened to the next 1, 2 or 5 at both ends. */
-        Axis(double least, double most, double from, double to) {
-            this.low = step(least, false);
-            this.high = step(Math.max(most, low * 1.01), true);
-            this.from = from;
-            this.to = to;
-        }
-
-        double at(double value) {
-            double share = Math.log(Math.max(low, value) / low) / Math.log(high / low);
-            return from + Math.min(1, share) * (to - from);
-        }
-
-        /** The nearest 1, 2 or 5 times a power of ten, upwards or downwards. */
-        private static double step(double value, boolean up) {
-            double power = Math.pow(10, Math.floor(Math.log10(value)));
-            double digit = value / power;
-            double rounded = up ? (digit <= 1 ? 1 : digit <= 2 ? 2 : digit <= 5 ? 5 : 10)
-                    : (digit >= 5 ? 5 : digit >= 2 ? 2 : 1);
-            return rounded * power;
-        }
-
-        /** Where to draw lines: at 1, 2 and 5, or over many decades only at 1. */
-        List<Double> ticks() {
-            List<Double> ticks = new ArrayList<>();
-            boolean many = high / low > 2000;
-            for (double tick = low; tick <= high * 1.001; tick = step(tick * 1.5, true)) {
-                double digit = tick / Math.pow(10, Math.floor(Math.log10(tick * 1.001)));
-                if (!many || digit < 1.5) {
-                    ticks.add(tick);
-                }
-            }
-            return ticks;
-        }
-    }
-
-    /** Draws a run or a comparison as SVG, readable on light and on dark. */
-    private static final class Picture {
+    /** The run as SVG, readable on light and on dark: two panels with one axis of time. */
+    private final class Picture {
         private static final int TOP = 130;
-        private static final int BOTTOM = 530;
-        private static final String STYLE = "<style>"
-                + ".back{fill:#fff}svg{font-family:system-ui,'Segoe UI',Helvetica,Arial,sans-serif}"
+        private static final int BOTTOM = 540;
+        /** Above and below the data is room for words. */
+        private static final int HIGH = 220;
+        private static final int LOW = 505;
+        private static final String STYLE = "<style>.back{fill:#fff}"
+                + "svg{font-family:system-ui,'Segoe UI',Helvetica,Arial,sans-serif}"
                 + "text{fill:#222;font-size:18px}.title{font-size:28px;font-weight:600}"
-                + ".small{font-size:15px;fill:#555}.grid{stroke:#ddd}.frame{stroke:#888;fill:none}"
-                + ".warm{fill:#f2e6c8}.range{stroke:#9cc3e0;fill:none;stroke-width:2}"
-                + ".c0{--c:#0065a8}.c1{--c:#c84a00}.c2{--c:#00795a}.c3{--c:#a8417c}"
-                + ".c4{--c:#8a6500}.c5{--c:#5b4bc4}"
-                + ".curve{stroke:var(--c);fill:none;stroke-width:3;stroke-linejoin:round}"
-                + ".dots{stroke:var(--c);fill:none;stroke-width:4;stroke-linecap:round}"
-                + ".mark{fill:var(--c)}"
+                + ".small{font-size:16px;fill:#555}path{fill:none}.grid{stroke:#ddd}"
+                + ".frame{fill:none;stroke:#888}.warm{fill:#f6eeda}.bar{stroke-width:2}"
+                + ".curve{stroke-width:3}.dot{stroke-width:4;stroke-linecap:round}"
+                + ".bar.c0{stroke:#c3dcee}.bar.c2{stroke:#e6d3a8}.c0{stroke:#0065a8}"
+                + ".c1{stroke:#c84a00}.c2{stroke:#8a6500}circle.c0{fill:#0065a8}"
                 + "@media(prefers-color-scheme:dark){.back{fill:#14171c}text{fill:#eee}"
-                + ".small{fill:#aaa}.grid{stroke:#333a44}.frame{stroke:#778}.warm{fill:#3a3320}"
-                + ".range{stroke:#2f5f86}.c0{--c:#5db7f5}.c1{--c:#ff9a5c}.c2{--c:#3fd0a4}"
-                + ".c3{--c:#f29cc7}.c4{--c:#e6c34a}.c5{--c:#b3a6ff}}</style>";
+                + ".small{fill:#aaa}.grid{stroke:#333a44}.frame{stroke:#778}.warm{fill:#2b2719}"
+                + ".bar.c0{stroke:#24485f}.bar.c2{stroke:#554a2c}.c0{stroke:#5db7f5}"
+                + ".c1{stroke:#ff9a5c}.c2{stroke:#d9b84a}circle.c0{fill:#5db7f5}}</style>";
 
         private final StringBuilder svg = new StringBuilder();
+        /** Where the axis has lines, in nanoseconds. */
+        private final List<Double> ticks = new ArrayList<>();
 
-        /** A run: its round trips in their order on the left, their percentiles on the right. */
-        String run(Result result, List<Curve> curves) {
-            open(result.title(), result.subtitle());
-            series(result.warmup, result.measured);
-            percentiles(curves, 760, 1240);
-            text(30, 646, "small", "start", result.conditions());
-            text(30, 672, "small", "start", result.bench.command);
-            return svg.append("</svg>\n").toString();
-        }
-
-        /** The percentile curves of several files. */
-        String comparison(List<Curve> curves) {
-            open("Round-trip times compared", "values as in the files (ours: milliseconds)");
-            percentiles(curves, 110, 1240);
-            return svg.append("</svg>\n").toString();
-        }
-
-        private void open(String title, String subtitle) {
+        /** Draws all of it. */
+        String draw() {
+            axis(Math.max(2, Math.min(Math.min(rtt.min, warmup.rtt.min), measured.service.min)),
+                    Math.max(rtt.max, warmup.rtt.max));
+            String title = "TCP echo round trips, " + count(messages.size, "byte") + ", "
+                    + count(parallel, "connection");
             add("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 1280 690\" role=\"img\">");
-            add("<title>" + escaped(title) + "</title>" + STYLE);
+            add("<title>" + title + "</title>" + STYLE);
             add("<rect class=\"back\" width=\"1280\" height=\"690\"/>");
             text(30, 48, "title", "start", title);
-            text(30, 80, "", "start", subtitle);
+            text(30, 82, "", "start", format("mean %s, median %s, %,.0f messages/s, %,d in all%s",
+                    time(rtt.mean()), time(rtt.percentile(50)), rtt.count / seconds, rtt.count,
+                    interrupted ? ", INTERRUPTED" : ""));
+            inOrder(110, warmup.rtt.count == 0 ? 110 : 290, 640);
+            byPercentile(700, 1220);
+            text(30, 650, "small", "start", conditions());
+            text(30, 676, "small", "start", "" + command);
+            return svg + "</svg>\n";
         }
 
-        /** Every message, or the range of a few neighbours: warm-up first, then what counts. */
-        private void series(Tally warmup, Tally measured) {
-            double least = Math.max(1, Math.min(warmup.rtt.min, measured.rtt.min));
-            Axis y = new Axis(least / 1e3, Math.max(warmup.rtt.max, measured.rtt.max) / 1e3,
-                    BOTTOM, TOP);
-            double middle = warmup.rtt.count == 0 ? 110 : 310;
-            add("<rect class=\"warm\" x=\"110\" y=\"%d\" width=\"%.0f\" height=\"%d\"/>",
-                    TOP, middle - 110, BOTTOM - TOP);
-            verticalAxis(y, 110, 640);
-            text(110, TOP - 12, "", "start", "round-trip time by message number");
-            if (warmup.rtt.count > 0) {
-                text((110 + middle) / 2, TOP + 24, "small", "middle", "warm-up, not counted");
-                messages(warmup.series, y, 110, middle, "c1");
-            }
-            messages(measured.series, y, middle, 640, "c0");
-            text(375, BOTTOM + 56, "", "middle", "message number, on each connection");
-        }
-
-        /** One stretch of messages: a line from least to greatest, and a dot at the mean. */
-        private void messages(Series series, Axis y, double from, double to, String colour) {
-            StringBuilder ranges = new StringBuilder();
-            StringBuilder dots = new StringBuilder();
-            double step = (to - from) * series.width / series.length;
-            for (int i = 0; i < Series.BINS && series.counts[i] > 0; i++) {
-                double x = from + Math.min(to - from - 1, (i + 0.5) * step);
-                double low = y.at(series.least[i] / 1e3);
-                double high = y.at(series.greatest[i] / 1e3);
-                if (low - high >= 1) {
-                    ranges.append(format("M%.1f %.1fV%.1f", x, low, high));
-                }
-                double mean = series.sums[i] / series.counts[i];
-                dots.append(format("M%.1f %.1fh.1", x, y.at(mean / 1e3)));
-            }
-            add("<path class=\"range\" d=\"%s\"/>", ranges);
-            add("<path class=\"dots %s\" d=\"%s\"/>", colour, dots);
-            text(from + 4, BOTTOM + 26, "small", "start", "1");
-            text(to - 4, BOTTOM + 26, "small", "end", "" + series.length);
-        }
-
-        /** Percentile curves, with the distance to 100 % on a logarithmic axis. */
-        private void percentiles(List<Curve> curves, double left, double right) {
-            double least = Double.MAX_VALUE;
-            double most = 0;
-            double tail = 1000;
-            for (Curve curve : curves) {
-                least = Math.min(least, Math.max(1e-3, curve.points.get(0)[1]));
-                most = Math.max(most, curve.max());
-                tail = Math.max(tail, curve.count());
-            }
-            Axis y = new Axis(least * 1e3, most * 1e3, BOTTOM, TOP);
-            Axis x = new Axis(1, tail, left, right - 60);
-            verticalAxis(y, left, right);
-            text(left, TOP - 12, "", "start", "round-trip time by percentile");
-            text((left + right) / 2, BOTTOM + 56, "", "middle", "percent of all messages");
-            for (double beyond = 1; beyond <= tail * 1.001; beyond *= 10) {
-                add("<path class=\"grid\" d=\"M%.1f %dV%d\"/>", x.at(beyond), TOP, BOTTOM);
-                text(x.at(beyond), BOTTOM + 26, "small", "middle",
-                        percentName(beyond == 1 ? 0 : 100 - 100 / beyond) + " %");
-            }
-            for (int i = 0; i < curves.size(); i++) {
-                curve(curves.get(i), "c" + i % 6, x, y, curves.size() == 1);
-                if (curves.size() > 1) {
-                    add("<rect class=\"mark c%d\" x=\"%.0f\" y=\"%d\" width=\"26\" height=\"6\"/>",
-                            i % 6, left + 20, TOP + 20 + 26 * i);
-                    text(left + 54, TOP + 28 + 26 * i, "", "start", curves.get(i).name);
-                }
-            }
-        }
-
-        private void curve(Curve curve, String colour, Axis x, Axis y, boolean labels) {
-            StringBuilder path = new StringBuilder();
-            for (double[] point : curve.points) {
-                double beyond = Math.min(curve.count(), 1 / (1 - point[0]));
-                path.append(format("%s%.1f %.1f", path.length() == 0 ? "M" : "L",
-                        x.at(beyond), y.at(point[1] * 1e3)));
-            }
-            add("<path class=\"curve %s\" d=\"%s\"/>", colour, path);
-            for (double percent : new double[] {50, 95, 99, 99.9}) {
-                double value = curve.at(percent);
-                if (!Double.isNaN(value)) {
-                    double across = x.at(100 / (100 - percent));
-                    double up = y.at(value * 1e3);
-                    add("<circle class=\"mark %s\" cx=\"%.1f\" cy=\"%.1f\" r=\"6\"/>",
-                            colour, across, up);
-                    if (labels) {
-                        String anchor = percent == 50 ? "start" : "middle"; // clear of the axis
-                        text(across - 4, up - 34, "", anchor, "p" + percentName(percent));
-                        text(across - 4, up - 14, "small", anchor, time(value * 1e6));
+        /** Lines at 1, 2 and 5 times the powers of ten, with some room at both ends. */
+        private void axis(double least, double most) {
+            for (double power = 1; ; power *= 10) {
+                for (double tick : new double[] {power, 2 * power, 5 * power}) {
+                    if (tick <= least / 1.3) {
+                        ticks.clear();
+                    }
+                    ticks.add(tick);
+                    if (tick >= 1.2 * most && ticks.size() > 1) {
+                        return;
                     }
                 }
             }
         }
 
-        private void verticalAxis(Axis y, double left, double right) {
-            for (double tick : y.ticks()) {
-                add("<path class=\"grid\" d=\"M%.0f %.1fH%.0f\"/>", left, y.at(tick), right);
-                text(left - 8, y.at(tick) + 5, "small", "end", axisTime(tick));
+        /** The height at which a time is drawn. */
+        private double y(double nanos) {
+            double low = ticks.get(0);
+            double share = Math.log(Math.max(nanos, low) / low)
+                    / Math.log(ticks.get(ticks.size() - 1) / low);
+            return LOW - share * (LOW - HIGH);
+        }
+
+        /** The frame of a panel, its lines across, and what it is about. */
+        private void panel(double left, double right, String title, String below) {
+            for (double tick : ticks) {
+                if (ticks.size() <= 12 || Math.log10(tick) % 1 == 0) {
+                    add("<path class=\"grid\" d=\"M%.0f %.1fH%.0f\"/>", left, y(tick), right);
+                    text(left - 8, y(tick) + 6, "small", "end",
+                            left > 110 ? "" : time(tick).replaceAll("[.]?0* ", " "));
+                }
             }
             add("<rect class=\"frame\" x=\"%.0f\" y=\"%d\" width=\"%.0f\" height=\"%d\"/>",
                     left, TOP, right - left, BOTTOM - TOP);
+            text(left, TOP - 12, "", "start", title);
+            text((left + right) / 2, BOTTOM + 58, "", "middle", below);
         }
 
-        /** A round number of microseconds, such as 20 us, 5 ms or 1 s. */
-        private static String axisTime(double micros) {
-            return time(micros * 1e3).replaceAll("[.]?0* ", " ");
+        /** Round trips in their order: warm-up first, then what counts. */
+        private void inOrder(double left, double middle, double right) {
+            add("<rect class=\"warm\" x=\"%.0f\" y=\"%d\" width=\"%.0f\" height=\"%d\"/>",
+                    left, TOP, middle - left, BOTTOM - TOP);
+            panel(left, right, (rate > 0 ? "response times" : "round trips") + " in their order",
+                    "messages" + (parallel > 1 ? " on each connection" : ""));
+            if (middle > left) {
+                stretch(warmup.series, left, middle, "c2");
+                text((left + middle) / 2, TOP + 30, "small", "middle", "warm-up,");
+                text((left + middle) / 2, TOP + 52, "small", "middle", "not counted");
+            }
+            stretch(measured.series, middle, right, "c0");
+            long each = measured.series.width * parallel;
+            text((middle + right) / 2, TOP + 30, "small", "middle",
+                    each == 1 ? "dot: one message" : format("dot: mean of %,d messages", each));
+            text((middle + right) / 2, TOP + 52, "small", "middle",
+                    each == 1 ? "" : "bar: from least to greatest");
+        }
+
+        /** A dot for each bin at its mean, on a bar from its least to its greatest. */
+        private void stretch(Series series, double from, double to, String colour) {
+            StringBuilder bars = new StringBuilder();
+            StringBuilder dots = new StringBuilder();
+            for (int i = 0; i < Series.BINS && series.bins[i] != null; i++) {
+                double x = from + Math.min(0.995, (i + 0.5) * series.width / series.length)
+                        * (to - from);
+                double[] bin = series.bins[i];
+                if (bin[1] > bin[0]) {
+                    bars.append(format("M%.1f %.1fV%.1f", x, y(bin[0]), y(bin[1])));
+                }
+                dots.append(format("M%.1f %.1fh.1", x, y(bin[2] / bin[3])));
+            }
+            add("<path class=\"bar %s\" d=\"%s\"/>", colour, bars);
+            add("<path class=\"dot %s\" d=\"%s\"/>", colour, dots);
+            text((from + to) / 2, BOTTOM + 28, "small", "middle", format("%,d", series.length));
+        }
+
+        /** Percentile curves, on which each further nine takes the same room. */
+        private void byPercentile(double left, double right) {
+            int nines = Math.max(2, (int) Math.ceil(Math.log10(rtt.count)));
+            double room = (right - left) / nines;
+            panel(left, right, rate > 0 ? "response, service by percentile"
+                    : "round trips by percentile", "percent of all messages");
+            for (int i = 0; i <= nines; i += nines > 5 && i > 2 ? 2 : 1) {
+                add("<path class=\"grid\" d=\"M%.1f %dV%d\"/>", left + i * room, TOP, BOTTOM);
+                text(left + i * room, BOTTOM + 28, "small", "middle",
+                        new BigDecimal(100).subtract(BigDecimal.ONE.movePointLeft(i - 2)) + " %");
+            }
+            if (rate > 0) {
+                curve(measured.service, left, room, nines, "c1");
+                text(right - 64, TOP - 12, "", "start", "service");
+                add("<path class=\"curve c1\" d=\"M%.0f %dh26\"/>", right - 98, TOP - 18);
+                text(right - 200, TOP - 12, "", "start", "response");
+                add("<path class=\"curve c0\" d=\"M%.0f %dh26\"/>", right - 234, TOP - 18);
+            }
+            curve(rtt, left, room, nines, "c0");
+            // Labels stand above the curve, which only rises, each above the one before it.
+            double above = BOTTOM;
+            for (double percent : new double[] {50, 95, 99, 99.9, 100}) {
+                double value = rtt.percentile(percent);
+                if (rtt.supports(percent) || percent == 100) {
+                    double x = left + room * Math.log10(Math.min(rtt.count, 100 / (100 - percent)));
+                    above = Math.min(y(value) - 12, above - 20);
+                    String name = percent == 100 ? "max" : "p" + ("" + percent).replace(".0", "");
+                    boolean first = percent == 50 || x < left + 110; // clear of the frame
+                    text(first ? x + 4 : x - 6, percent == 50 ? y(value) + 26 : above, "small",
+                            first ? "start" : "end", name + " " + time(value));
+                    add("<circle class=\"c0\" cx=\"%.1f\" cy=\"%.1f\" r=\"5\"/>", x, y(value));
+                }
+            }
+        }
+
+        private void curve(Histogram histogram, double left, double room, int nines,
+                String colour) {
+            StringBuilder path = new StringBuilder();
+            for (double at = 0; at <= nines; at += 0.01) {
+                double percent = 100 - 100 / Math.pow(10, at);
+                path.append(format("%s%.1f %.1f", at == 0 ? "M" : "L", left + at * room,
+                        y(histogram.percentile(percent))));
+            }
+            add("<path class=\"curve %s\" d=\"%s\"/>", colour, path);
         }
 
         private void text(double x, double y, String style, String anchor, String text) {
-            add("<text class=\"%s\" x=\"%.0f\" y=\"%.0f\" text-anchor=\"%s\">%s</text>",
-                    style, x, y, anchor, escaped(text));
+            add("<text class=\"%s\" x=\"%.0f\" y=\"%.0f\" text-anchor=\"%s\">%s</text>", style, x,
+                    y, anchor, printable(text).replace("&", "&amp;").replace("<", "&lt;")
+                    .replace(">", "&gt;"));
         }
 
         private void add(String form, Object... values) {
             svg.append(values.length == 0 ? form : format(form, values)).append('\n');
         }
-
-        private static String escaped(String text) {
-            return printable(text).replace("&", "&amp;").replace("<", "&lt;")
-                    .replace(">", "&gt;");
-        }
     }
 
     /**
-     * The command line, read against a table: option, value (empty for a flag), default, meaning.
-     * Every error is an IllegalArgumentException that names option, rule and what was given.
+     * The command line, read against a table: option, value (none for a flag; a range for numbers,
+     * sizes in bytes and durations), default, meaning. A wrong one is an IllegalArgumentException.
      */
     private static class Options {
-        private static final String[] HELP = {"--help", "", "off", "this text"};
-        private static final Map<String, Long> SIZES =
-                Map.of("", 1L, "k", 1L << 10, "m", 1L << 20, "g", 1L << 30);
-        private static final Map<String, Long> NANOS = Map.of("us", 1_000L, "ms", 1_000_000L,
-                "s", 1_000_000_000L, "m", 60_000_000_000L, "h", 3_600_000_000_000L);
+        /** What a number, a size (up to some g) and a duration (up to some h) may end in. */
+        private static final Map<String, Map<String, Double>> UNITS = Map.of("", Map.of("", 1.0),
+                "g", Map.of("", 1.0, "k", 0x1p10, "m", 0x1p20, "g", 0x1p30),
+                "h", Map.of("us", 1e3, "ms", 1e6, "s", 1e9, "m", 6e10, "h", 3.6e12));
 
-        private final List<String[]> table = new ArrayList<>();
-        private final Map<String, List<String>> given = new HashMap<>();
+        private final Map<String, String[]> rows = new LinkedHashMap<>();
+        /** The last value given to each option; "on" for a flag. */
+        private final Map<String, String> given = new HashMap<>();
 
-        Options(String[][] rows, String... args) {
-            table.addAll(List.of(rows));
-            table.add(HELP);
-            for (int i = 0; i < args.length; i++) {
-                String[] pair = args[i].split("=", 2);
-                String[] row = row(pair[0].equals("-h") ? "--help" : pair[0]);
-                List<String> values = given.computeIfAbsent(row[0], name -> new ArrayList<>());
-                if (row[1].isEmpty() && pair.length == 2) {
-                    throw wrong(row[0] + " takes no value, not " + pair[1]);
-                } else if (pair.length == 2) {
-                    values.add(pair[1]);
-                } else if (!row[1].isEmpty()) {
-                    do {
-                        if (i + 1 == args.length || args[i + 1].startsWith("--")) {
-                            throw wrong(row[0] + " needs a value: " + row[0] + " " + row[1]);
-                        }
-                        values.add(args[++i]);
-                    } while (row[1].endsWith("...") && i + 1 < args.length
-                            && !args[i + 1].startsWith("--"));
-                }
-            }
-        }
-
-        /** The row of an option; an unknown one is an error that names the nearest known. */
-        private String[] row(String name) {
-            String[] nearest = HELP;
+        Options(String[][] table, String... args) {
             for (String[] row : table) {
-                if (row[0].equals(name)) {
-                    return row;
-                }
-                if (distance(name, row[0]) < distance(name, nearest[0])) {
-                    nearest = row;
+                rows.put(row[0], row);
+            }
+            for (Iterator<String> rest = List.of(args).iterator(); rest.hasNext(); ) {
+                String[] pair = rest.next().split("=", 2);
+                String[] row = rows.get(pair[0].equals("-h") ? "--help" : pair[0]);
+                check(row != null, "unknown option " + pair[0]);
+                boolean joined = pair.length == 2;
+                boolean flag = row[1].isEmpty();
+                String value = joined ? pair[1] : flag ? "on" : rest.hasNext() ? rest.next() : "--";
+                check(!joined || !flag, row[0] + " takes no value, not " + value);
+                check((joined || !value.startsWith("--"))
+                        && (!value.isEmpty() || row[1].matches("TEXT|[0-9].*")),
+                        row[0] + " needs a value: " + row[1]);
+                given.put(row[0], value);
+                if (row[1].matches("[0-9].*")) {
+                    number(row[0]); // so that every error is told before anything is done
                 }
             }
-            throw wrong("unknown option " + name + "; the nearest is " + nearest[0]);
         }
 
-        /** How many letters to insert, delete or change to get from a to b (Levenshtein). */
-        private static int distance(String a, String b) {
-            int[] costs = new int[b.length() + 1];
-            for (int j = 0; j <= b.length(); j++) {
-                costs[j] = j;
-            }
-            for (int i = 1; i <= a.length(); i++) {
-                int diagonal = costs[0];
-                costs[0] = i;
-                for (int j = 1; j <= b.length(); j++) {
-                    int change = diagonal + (a.charAt(i - 1) == b.charAt(j - 1) ? 0 : 1);
-                    diagonal = costs[j];
-                    costs[j] = Math.min(change, 1 + Math.min(costs[j], costs[j - 1]));
-                }
-            }
-            return costs[b.length()];
-        }
-
-        /** Whether it was given; for a flag, whether it is on. */
         boolean given(String name) {
             return given.containsKey(name);
         }
 
-        /** What was given, the last where there are several, or the default. */
+        /** What was given, or the default. */
         String text(String name) {
-            return given(name) ? given.get(name).get(given.get(name).size() - 1) : row(name)[2];
+            return given.getOrDefault(name, rows.get(name)[2]);
         }
 
-        long number(String name, long least, long most) {
-            return quantity(name, "a number from " + least + " to " + most,
-                    Map.of("", 1L), least, most);
+        /** A number in the range of the table; a size in bytes, a duration in nanoseconds. */
+        long number(String name) {
+            String text = text(name).toLowerCase(Locale.ROOT);
+            // Where a number or a duration will do, they stand in this order, with a | between.
+            String[] ranges = rows.get(name)[1].split("[|]");
+            String[] ends = ranges[text.matches(".*[a-z]") ? ranges.length - 1 : 0].split("[.]{2}");
+            String unit = ends[1].replaceAll("[0-9]", "");
+            double value = parse(text, unit);
+            check(value >= parse(ends[0], unit) && value <= parse(ends[1], unit),
+                    name + " takes a " + (unit.isEmpty() ? "number" : unit.equals("g") ? "size"
+                    : "duration") + " from " + ends[0] + " to " + ends[1] + ", not " + text(name));
+            return (long) value;
         }
 
-        /** A number of bytes; 16k is 16384. */
-        long size(String name, long least, long most) {
-            return quantity(name, "a size from " + least + " to " + most + " bytes, such as 16k",
-                    SIZES, least, most);
+        /** The number in a text, a fraction only before a unit; NaN for any other text. */
+        static double parse(String text, String largestUnit) {
+            String digits = text.replaceAll("[a-z]*$", "");
+            Double unit = UNITS.get(largestUnit).get(text.substring(digits.length()));
+            return unit != null && text.matches("[0-9]+([.][0-9]+[a-z]+|[a-z]*)")
+                    ? Double.parseDouble(digits) * unit : Double.NaN;
         }
 
-        /** A duration in nanoseconds, at least a millisecond. */
-        long nanos(String name) {
-            return quantity(name, "a duration from 1ms to 1000h, such as 500ms, 10s, 5m or 1h",
-                    NANOS, 1_000_000, 3_600_000_000_000_000L);
-        }
-
-        private long quantity(String name, String rule, Map<String, Long> units,
-                long least, long most) {
-            Matcher parts = Pattern.compile("([0-9]+(?:[.][0-9]+)?)([a-z]*)").matcher(text(name));
-            if (parts.matches() && units.containsKey(parts.group(2))) {
-                double value = Double.parseDouble(parts.group(1)) * units.get(parts.group(2));
-                if (value >= least && value <= most && value == Math.rint(value)) {
-                    return (long) value;
-                }
-            }
-            throw wrong(name + " takes " + rule + ", not " + text(name));
-        }
-
-        /** Fails when more than one of these is given. */
-        void exclude(String... names) {
-            String first = null;
-            for (String name : names) {
-                if (given(name) && first != null) {
-                    throw wrong(first + " and " + name + " exclude each other: give one of them");
-                }
-                first = given(name) ? name : first;
+        static void check(boolean rule, String message) {
+            if (!rule) {
+                throw new IllegalArgumentException(message + "; see --help");
             }
         }
 
-        /** An error in one line, whatever was typed. */
-        static IllegalArgumentException wrong(String message) {
-            return new IllegalArgumentException(message.replaceAll("\\p{Cntrl}", "?"));
-        }
-
-        /** The text of --help. */
-        String usage(String program, String summary) {
-            StringBuilder text = new StringBuilder(summary + "\n\nusage: java " + program
-                    + ".java [options]\n\n");
-            for (String[] row : table) {
-                text.append(String.format("  %-25s %s%n", row[0] + " " + row[1],
-                        row[3] + (row[2].isEmpty() ? "" : " [" + row[2] + "]")));
+        void print(PrintStream out, String usage) {
+            out.println(usage);
+            for (String[] row : rows.values()) {
+                out.printf("  %-28s %s%s%n", row[0] + " " + row[1], row[3],
+                        row[2].isEmpty() ? "" : " [" + row[2] + "]");
             }
-            return text.toString();
         }
     }
 }

@@ -73,9 +73,6 @@ documented_steps() {
     hello=$(found 'RTT *: \([0-9.]*\) ms')
     stop_shown
 
-    title 'both runs side by side'
-    client --compare results/threaded.hgrm results/async.hgrm --plot results/compare.svg
-    cat "$tmp/out"
     beside_published "$hello"
 }
 
@@ -93,17 +90,14 @@ stop_shown() {
     sed 1,2d "$tmp/server1"
 }
 
-# Measures as documented, in text; then once more for the JSON, which always comes alone.
+# Measures as documented.
 bench() { # NAME ARGUMENT...
     local name=$1
     shift
     set -- --port "${port[1]}" --bench "$@"
-    client "$@" --hgrm "results/$name.hgrm" --plot "results/$name.svg"
+    client "$@" --json "results/$name.json" --hgrm "results/$name.hgrm" --plot "results/$name.svg"
     cat "$tmp/out"
     mv "$tmp/out" "$tmp/$name"
-    show java EchoClient.java "$@" --json '>' "results/$name.json"
-    run_client "$@" --json
-    mv "$tmp/out" "results/$name.json"
 }
 
 # shellcheck disable=SC2046 # ours gives three words
@@ -119,7 +113,7 @@ beside_published() { # OUR_HELLO_MS
         hello-async is cold in both. Published: Python 3.11, macOS, Apple M2. Here:
         $(found '\(JDK .* cores\)' "$tmp/threaded"). Throughput is the payload, once, divided by
         2^20, in both (published as MB/s)."
-    say 'results/ (ignored by git) now has each run as .json, .hgrm and .svg, and compare.svg.'
+    say 'results/ (ignored by git) now has each run as .json, .hgrm and .svg.'
 }
 
 ours() { # NAME
@@ -273,7 +267,7 @@ demo_omission() {
     step 'Two clients at once: one sends when the last echo is back, one on a schedule.'
     server EchoServer --port 0 --verbose
     listening
-    set -- --port "${port[1]}" --bench --warmup 300ms --duration 2s --json
+    set -- --port "${port[1]}" --bench --warmup 300ms --duration 2s --json -
     show java EchoClient.java "$@" '&'
     begin java EchoClient.java "$@" >"$tmp/closed"
     closed=$pid
@@ -353,7 +347,7 @@ demo_deadlock() {
     show naive "${port[1]}" 1024 '&'
     begin naive "${port[1]}" 1024 >"$tmp/large"
     sender=$pid
-    client --port "${port[1]}" --size 64m --json
+    client --port "${port[1]}" --size 64m --json -
     if kill -0 "$sender" 2>/dev/null; then outcome=hangs; fi
     stop "$sender" KILL # in the middle of a write bash heeds no other
     wrote=$(tail -n 1 "$tmp/large")
@@ -556,7 +550,7 @@ add_row() { # NAME VALUE...
 
 # Runs a client against a server, and adds its row.
 measure() { # NAME SERVER ARGUMENT...
-    client --port "${port[$2]}" --bench "${@:3}" --json
+    client --port "${port[$2]}" --bench "${@:3}" --json -
     result "$1"
 }
 

@@ -103,7 +103,7 @@ class ClientHonestyTest {
 
     private static final String BENCH = "--size 1000 --bench --warmup 0 --repeat 20";
     private static final List<String> MODES = List.of("--size 1000", "--size 1000 --spin", BENCH,
-            BENCH + " --spin", BENCH + " --json", BENCH + " --rate 1000", "--size 1000 --json",
+            BENCH + " --spin", BENCH + " --json -", BENCH + " --rate 1000", "--size 1000 --json -",
             "--message " + "m".repeat(SIZE));
 
     /** Echoes so many messages, or until the client ends. */
@@ -205,7 +205,7 @@ class ClientHonestyTest {
 
     /** A second write may arrive with the echo or after it; either way it has not to be there. */
     @ParameterizedTest
-    @ValueSource(strings = {"--nagle", "--bench", "--bench --spin", "--json", "--bench --json"})
+    @ValueSource(strings = {"--nagle", "--bench", "--bench --spin", "--json -", "--bench --json -"})
     void aSurplusByteABitLaterIsFound(String mode) throws Exception {
         try (ClientSupport.TestServer server = new ClientSupport.TestServer((in, out) -> {
             out.write(in.readNBytes(5));
@@ -378,7 +378,7 @@ class ClientHonestyTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"--nagle", "--bench", "--json"})
+    @ValueSource(strings = {"--nagle", "--bench", "--json=-"})
     void refused(String mode) throws Exception {
         try (ClientSupport.ClosedPort closed = new ClientSupport.ClosedPort()) {
             assertHonest(ClientSupport.run(closed.port(), mode, "--timeout", "5s"),
@@ -390,7 +390,7 @@ class ClientHonestyTest {
 
     /** No such name is in any domain (RFC 6761), and the other is no address at all. */
     @ParameterizedTest
-    @CsvSource({"nowhere.invalid, --nagle", "nowhere.invalid, --bench", "1:2, --json"})
+    @CsvSource({"nowhere.invalid, --nagle", "nowhere.invalid, --bench", "1:2, --json=-"})
     void anUnknownHost(String host, String mode) {
         ClientSupport.Run run = ClientSupport.run("--host", host, mode, "--timeout", "2s");
         String shown = host.contains(":") ? "\\[1:2\\]" : "nowhere[.]invalid";

@@ -48,7 +48,7 @@ class MeasurementFilesTest {
     @BeforeAll
     static void aLongRun() throws Exception {
         try (ServerKind.Running server = ServerKind.THREADED.start()) {
-            json = ClientSupport.run(server.port(), "--bench", "--json", "--message", "<&>\"'",
+            json = ClientSupport.run(server.port(), "--bench", "--json", "-", "--message", "<&>\"'",
                     "--parallel", "4", "--repeat", "" + MESSAGES / 4, "--warmup", "100",
                     "--hgrm", folder.resolve("long.hgrm").toString(),
                     "--plot", folder.resolve("long.svg").toString()).expect(0).json();
@@ -126,12 +126,12 @@ class MeasurementFilesTest {
             assertTrue(count >= percentile * MESSAGES - 1, row.group());
         }
         assertEquals(MESSAGES, count);
-        assertEquals(json.number("rtt_us.max") / 1000, value, 0.0006);
-        assertEquals(json.number("rtt_us.p50") / 1000, valueAt("0.500000000000"), 0.0006);
-        assertEquals(json.number("rtt_us.p90") / 1000, valueAt("0.900000000000"), 0.0006);
-        assertEquals(json.number("rtt_us.p95") / 1000, valueAt("0.950000000000"), 0.0006);
+        assertEquals(json.number("rtt_us.max"), value, 0.0006);
+        assertEquals(json.number("rtt_us.p50"), valueAt("0.500000000000"), 0.0006);
+        assertEquals(json.number("rtt_us.p90"), valueAt("0.900000000000"), 0.0006);
+        assertEquals(json.number("rtt_us.p95"), valueAt("0.950000000000"), 0.0006);
         String mean = hgrm.get(hgrm.size() - 3).replaceAll(".*Mean *= *|,.*", "");
-        assertEquals(json.number("rtt_us.mean") / 1000, Double.parseDouble(mean), 0.0006);
+        assertEquals(json.number("rtt_us.mean"), Double.parseDouble(mean), 0.0006);
     }
 
     private static double valueAt(String percentile) {
@@ -259,122 +259,5 @@ class MeasurementFilesTest {
                     "--plot", file.toString())).expect(0);
         }
         assertInside(parse(Files.readString(file)).getDocumentElement());
-    }
-
-    private static final String HEADER =
-            "       Value     Percentile TotalCount 1/(1-Percentile)\n\n";
-    /** As HdrHistogram writes it, with numbers that are easy to recognize. */
-    private static final String HDR = HEADER
-            + "       1.000 0.000000000000          5           1.00\n"
-            + "       2.000 0.500000000000       5000           2.00\n"
-            + "       4.000 0.990625000000       9906         106.67\n"
-            + "       5.000 0.999023437500       9991        1024.00\n"
-            + "       8.000 1.000000000000      10000\n"
-            + "#[Mean    =        2.500, StdDeviation   =        0.100]\n"
-            + "#[Max     =        8.000, Total count    =      10000]\n"
-            + "#[Buckets =            8, SubBuckets     =         2048]\n";
-    /** As wrk2 writes it: an infinite distance in the last row, values twice the above. */
-    private static final String WRK2 = HDR.replace("10000\n", "10000          inf\n")
-            .replace("       1.000", "       2.000").replace("       4.000", "      10.000")
-            .replace("       2.000 0.5", "       4.000 0.5").replace("   8.000", "  16.000")
-            .replace("       5.000", "      12.500").replace("       2.500,", "       5.000,");
-    /** As HdrHistogram writes it with commas, without a footer. */
-    private static final String CSV = "\"Value\",\"Percentile\",\"TotalCount\","
-            + "\"1/(1-Percentile)\"\n1.000,0.000000000000,5,1.00\n3.000,0.500000000000,5000,2.00\n"
-            + "6.000,0.999023437500,9991,1024.00\n10.000,1.000000000000,10000,Infinity\n";
-
-    @Test
-    void aComparisonShowsValuesAndRatios() throws Exception {
-        ClientSupport.Run run = compare(List.of(HDR, WRK2, CSV)).expect(0);
-        assertEquals(List.of(), run.err);
-        List<String> lines = run.out.stream().map(line -> line.trim().replaceAll(" +", " "))
-                .collect(Collectors.toList());
-        assertEquals("count mean p50 p99 p99.9 max", lines.get(1));
-        assertEquals(List.of(
-                "0.hgrm 10000 2.500 2.000 4.000 5.000 8.000",
-                "1.hgrm 10000 5.000 4.000 10.000 12.500 16.000",
-                "2.00x 2.00x 2.50x 2.50x 2.00x",
-                "2.hgrm 10000 - 3.000 6.000 6.000 10.000",
-                "- 1.50x 1.50x 1.20x 1.25x"), lines.subList(2, lines.size()));
-    }
-
-    /** A file of 500 messages says nothing about p99.9, however many digits it has. */
-    @Test
-    void aComparisonInventsNoPercentile() throws Exception {
-        String few = "1.0 0.0 1 1.00\n2.0 0.5 250 2.00\n3.0 1.0 500\n";
-        List<String> out = compare(List.of(few)).expect(0).out;
-        assertEquals("0.hgrm 500 - 2.000 3.000 - 3.000", out.get(2).replaceAll(" +", " "));
-    }
-
-    @Test
-    void ourOwnFilesCanBeCompared() {
-        String file = folder.resolve("long.hgrm").toString();
-        ClientSupport.Run run = ClientSupport.run("--compare", file, file).expect(0);
-        assertTrue(run.out.get(2).replaceAll(" +", " ").startsWith("long.hgrm 300000 "), "" + run);
-        assertEquals("1.00x 1.00x 1.00x 1.00x 1.00x",
-                run.out.get(4).trim().replaceAll(" +", " "));
-    }
-
-    @Test
-    void aComparisonCanBeDrawn() throws Exception {
-        Path file = folder.resolve("compared.svg");
-        compare(List.of(HDR, WRK2, CSV), "--plot", file.toString()).expect(0);
-        Element root = parse(Files.readString(file)).getDocumentElement();
-        assertInside(root);
-        for (int i = 0; i < 3; i++) {
-            assertTrue(root.getTextContent().contains(i + ".hgrm"), "a legend");
-        }
-    }
-
-    /** What is wrong with a file, and in which line. */
-    static Stream<Arguments> malformed() {
-        return Stream.of(
-                Arguments.of("nonsense\n", 1),
-                Arguments.of(HEADER + "1.0 0.0 1 1.00\n2.0 1.0\n", 4),
-                Arguments.of(HEADER + "1.0 0.0 1 1.00\n2.0 1.0 2 inf 7\n", 4),
-                Arguments.of(HEADER + "1.0 0.0 1 1.00\n2.0 1.5 2 1.00\n", 4),
-                Arguments.of(HEADER + "1.0 0.0 1 1.00\n0.5 1.0 2\n", 4),
-                Arguments.of(HEADER + "1.0 0.5 1 1.00\n2.0 0.4 2 1.00\n3.0 1.0 3\n", 4),
-                Arguments.of(HEADER + "1.0 0.0 5 1.00\n2.0 1.0 4\n", 4),
-                Arguments.of(HEADER + "1.0 0.0 1 1.00\n-2.0 1.0 2\n", 4),
-                Arguments.of(HEADER + "1.0 0.0 1 1.00\nNaN 1.0 2\n", 4),
-                Arguments.of(HEADER + "1.0 0.0 1 1.00\n1e3 1.0 2\n", 4),
-                Arguments.of(HEADER + "1.0 0.0 1 1.00\n2.0 0.5 2 2.00\n", 4),
-                Arguments.of("{\"rtt_us\": 5}\n", 1));
-    }
-
-    @ParameterizedTest
-    @MethodSource
-    void malformed(String text, int line) throws Exception {
-        ClientSupport.Run run = compare(List.of(HDR, text)).expect(1);
-        assertEquals(List.of(), run.out, run.toString());
-        assertEquals(1, run.err.size(), run.toString());
-        assertTrue(run.err.get(0).startsWith("[client] " + folder.resolve("1.hgrm") + ", line "
-                + line + ": "), run.toString());
-    }
-
-    @Test
-    void whatCannotBeReadIsOneLine() throws Exception {
-        for (String file : List.of(folder.toString(), folder.resolve("none").toString(), "/")) {
-            ClientSupport.Run run = ClientSupport.run("--compare", file).expect(1);
-            assertEquals(1, run.err.size(), run.toString());
-            assertTrue(run.err.get(0).contains(file), run.toString());
-        }
-        ClientSupport.Run empty = compare(List.of("")).expect(1);
-        assertTrue(empty.err.get(0).contains("0.hgrm"), empty.toString());
-        // A footer is a remark, and none of it may make the whole file unreadable.
-        ClientSupport.Run footer = compare(List.of(HDR.replace("2.500", "2.5.0")));
-        assertFalse(footer.status == 2, footer.toString());
-    }
-
-    /** Writes 0.hgrm, 1.hgrm and so on, and compares them. */
-    private static ClientSupport.Run compare(List<String> texts, String... more)
-            throws Exception {
-        List<String> args = new ArrayList<>(List.of("--compare"));
-        for (int i = 0; i < texts.size(); i++) {
-            args.add(Files.writeString(folder.resolve(i + ".hgrm"), texts.get(i)).toString());
-        }
-        args.addAll(Arrays.asList(more));
-        return ClientSupport.run(args.toArray(new String[0]));
     }
 }

@@ -53,7 +53,7 @@ class MeasurementTest {
 
     /** A run that must succeed, with messages of the size that the servers here expect. */
     private static ClientJson json(ClientSupport.TestServer server, String... args) {
-        return ClientSupport.run(server.port(), ClientSupport.with(args, "--bench", "--json",
+        return ClientSupport.run(server.port(), ClientSupport.with(args, "--bench", "--json", "-",
                 "--size", "" + SIZE)).expect(0).json();
     }
 
@@ -309,7 +309,8 @@ class MeasurementTest {
             "elapsed_s", "messages_s", "throughput_mib_s", "rtt_us", "warmup", "warmup.messages",
             "warmup.first_us", "warmup.mean_us", "write_us_mean", "wait_us_mean", "environment",
             "environment.java", "environment.os", "environment.cores", "environment.load_average",
-            "environment.gc_count", "environment.gc_ms", "warnings", "interrupted", "valid");
+            "environment.gc_count", "environment.gc_ms", "warnings", "interrupted", "valid", "time",
+            "command", "host", "port");
     private static final List<String> FIGURES =
             List.of("min", "mean", "stddev", "p50", "p90", "p95", "p99", "p99_9", "max");
 
@@ -318,7 +319,7 @@ class MeasurementTest {
     @ValueSource(strings = {"--nagle", "--spin", "--rate=5000", "--parallel=3"})
     void theFiguresAgreeWithEachOther(String more) throws Exception {
         try (ClientSupport.TestServer server = server()) {
-            ClientSupport.Run run = ClientSupport.run(server.port(), "--bench", "--json", "--size",
+            ClientSupport.Run run = ClientSupport.run(server.port(), "--bench", "--json", "-", "--size",
                     "" + SIZE, "--warmup", "50", "--repeat", "1000", more).expect(0);
             assertEquals(List.of(), run.err);
             ClientJson json = run.json();
@@ -368,7 +369,7 @@ class MeasurementTest {
     @Test
     void oneMessageAsJson() throws Exception {
         try (ClientSupport.TestServer server = server()) {
-            ClientJson json = ClientSupport.run(server.port(), "--json", "--message",
+            ClientJson json = ClientSupport.run(server.port(), "--json", "-", "--message",
                     "x".repeat(SIZE)).expect(0).json();
             assertEquals(1, json.number("messages"));
             assertEquals(0, json.number("warmup.messages"));
@@ -407,11 +408,14 @@ class MeasurementTest {
     @Test
     void failIfWithTooFewSamplesExitsWith1() throws Exception {
         try (ClientSupport.TestServer server = server()) {
-            ClientSupport.Run run = failIf(server, "p99.9>20s").expect(1);
+            failIf(server, "p99.9>20s").expect(2);
+            assertEquals(0, received.get(), "refused before anything is sent");
+            ClientSupport.Run run = ClientSupport.run(server.port(), "--bench", "--json", "-",
+                    "--rate", "100", "--duration", "200ms", "--size", "" + SIZE, "--fail-if",
+                    "p99.9>20s", "--warmup", "0").expect(1);
+            run.json();
             assertEquals(1, run.err.size(), run.toString());
-            assertTrue(run.err.get(0).matches(".*p99[.]9.*too few.*--repeat.*"), run.toString());
-            ClientSupport.run(server.port(), "--bench", "--json", "--repeat", "20", "--size",
-                    "" + SIZE, "--fail-if", "p99.9>20s", "--warmup", "0").expect(1).json();
+            assertTrue(run.err.get(0).matches(".*cannot judge.*p99[.]9.*too few.*"), "" + run);
         }
     }
 
@@ -419,9 +423,7 @@ class MeasurementTest {
             String... conditions) {
         List<String> args = new ArrayList<>(List.of("--bench", "--repeat", "20", "--warmup", "0",
                 "--size", "" + SIZE));
-        for (String condition : conditions) {
-            args.addAll(List.of("--fail-if", condition));
-        }
+        args.addAll(List.of("--fail-if", String.join(",", conditions)));
         return ClientSupport.run(server.port(), args.toArray(new String[0]));
     }
 

@@ -28,13 +28,14 @@ class ServerCommandLineTest {
 
     /** Wrong command lines, and what the first line says of each. */
     private static final String[][] WRONG = {
-        {"--prot 5050", "unknown option --prot; the nearest is --port"},
-        {"--idle-timeuot=3s", "the nearest is --idle-timeout"},
+        {"--prot 5050", "unknown option --prot"},
+        {"--idle-timeuot=3s", "unknown option --idle-timeuot"},
         {"5050", "unknown option 5050"},
-        {"-port 5050", "the nearest is --port"},
+        {"-port 5050", "unknown option -port"},
         {"--port", "--port needs a value"},
         {"--port --verbose", "--port needs a value"},
         {"--port=", "--port takes a number from 0 to 65535, not "},
+        {"--host=", "--host needs a value: ADDRESS"},
         {"--port 70000", "--port takes a number from 0 to 65535, not 70000"},
         {"--port -1", "--port takes a number from 0 to 65535, not -1"},
         {"--port 99999999999999999999", "--port takes a number from 0 to 65535"},

@@ -195,12 +195,12 @@ class SourceTest {
     @Test
     void aSessionInJshell(@TempDir Path preferences) throws Exception {
         String input = "var server = EchoServer.start(\"--port\", \"0\")\n"
-                + "EchoClient.main(\"--port\", \"\" + server.port())\n"
-                + "EchoClient.main(\"--port\", \"\" + server.port(), \"--bench\", \"--repeat\","
+                + "EchoClient.run(\"--port\", \"\" + server.port())\n"
+                + "EchoClient.run(\"--port\", \"\" + server.port(), \"--bench\", \"--repeat\","
                 + " \"50\", \"--warmup\", \"20\")\n"
                 + "server.close()\n"
                 + "var async = AsyncEchoServer.start(\"--port\", \"0\")\n"
-                + "EchoClient.main(\"--message\", \"again\", \"--port\", \"\" + async.port())\n"
+                + "EchoClient.run(\"--message\", \"again\", \"--port\", \"\" + async.port())\n"
                 + "async.close()\n"
                 + "System.out.println(\"the end\")\n"
                 + "/exit\n";
