@@ -375,9 +375,7 @@ public class AsyncEchoServer implements AutoCloseable {
         private final Map<String, String> given = new HashMap<>();
 
         Options(String[][] table, String... args) {
-            for (String[] row : table) {
-                rows.put(row[0], row);
-            }
+            List.of(table).forEach(row -> rows.put(row[0], row));
             for (Iterator<String> rest = List.of(args).iterator(); rest.hasNext(); ) {
                 String[] pair = rest.next().split("=", 2);
                 String[] row = rows.get(pair[0].equals("-h") ? "--help" : pair[0]);
@@ -435,10 +433,8 @@ public class AsyncEchoServer implements AutoCloseable {
 
         void print(PrintStream out, String usage) {
             out.println(usage);
-            for (String[] row : rows.values()) {
-                out.printf("  %-28s %s%s%n", row[0] + " " + row[1], row[3],
-                        row[2].isEmpty() ? "" : " [" + row[2] + "]");
-            }
+            rows.forEach((name, row) -> out.printf("  %-28s %s%s%n", name + " " + row[1], row[3],
+                    row[2].isEmpty() ? "" : " [" + row[2] + "]"));
         }
     }
 }

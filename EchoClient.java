@@ -118,9 +118,8 @@ public class EchoClient {
     }
 
     private final Options options;
-    /** Where JSON goes with --json -, and the text: to the same stream, or nowhere. */
+    /** Where the text goes: nowhere with --json -, for then the JSON has the stream alone. */
     private final PrintStream out;
-    private final PrintStream text;
     private final PrintStream err;
     private final String host;
     private final int port;
@@ -379,13 +378,15 @@ public class EchoClient {
 
     private EchoClient(Options options, PrintStream out, PrintStream err, String... args) {
         this.options = options;
-        this.out = out;
         this.err = err;
+        boolean alone = options.text("--json").equals("-");
+        this.out = alone ? new PrintStream(OutputStream.nullOutputStream()) : out;
+        if (alone) {
+            files.put("--json", out);
+        }
         for (String arg : args) {
             command.append(' ').append(quoted(arg));
         }
-        boolean alone = options.text("--json").equals("-");
-        text = alone ? new PrintStream(OutputStream.nullOutputStream()) : out;
         host = options.text("--host");
         port = (int) options.number("--port");
         bench = options.given("--bench");
@@ -472,16 +473,16 @@ public class EchoClient {
             throws IOException {
         ByteBuffer message = messages.bytes.duplicate();
         messages.select(message, 0);
-        text.println("[client] sent    : " + shown(message));
+        out.println("[client] sent    : " + shown(message));
         connection.roundTrip(message);
-        text.println("[client] received: " + shown(connection.echo.duplicate().flip()));
+        out.println("[client] received: " + shown(connection.echo.duplicate().flip()));
         connection.check(message, messages.size);
         if (last) {
             connection.finish();
         }
         tally.record(connection, connection.startNanos, false);
         long micros = Math.round((connection.endNanos - connection.startNanos) / 1e3);
-        text.println("[client] RTT     : " + BigDecimal.valueOf(micros, 3) + " ms");
+        out.println("[client] RTT     : " + BigDecimal.valueOf(micros, 3) + " ms");
     }
 
     /** The text in quotes, shortened, with a dot for what can't be printed, and its length. */
@@ -542,13 +543,18 @@ public class EchoClient {
         }
         long endNanos = begunNanos;
         for (Worker worker : workers) {
-            for (; worker.isAlive() && (resolved || failure == null); waitFor(worker)) {
+            while (worker.isAlive() && (resolved || failure == null)) {
                 if (!resolved && System.nanoTime() - begunNanos > timeoutNanos) {
                     fail(cannotConnect("its name was not looked up within " + time(timeoutNanos)
                             + "; --timeout allows more"));
                 }
                 closeSilent();
                 err.print(terminal ? "\r" + progress() : "");
+                try {
+                    worker.join(Math.max(1, Math.min(500, timeoutNanos / 10_000_000)));
+                } catch (InterruptedException e) {
+                    fail(new IOException("interrupted"));
+                }
             }
             warmup.add(worker.warmup);
             measured.add(worker.measured);
@@ -565,15 +571,6 @@ public class EchoClient {
                     : "--duration is shorter than a round trip"));
         }
         seconds = (bench ? endNanos - startNanos : rtt.mean()) / 1e9;
-    }
-
-    private void waitFor(Worker worker) {
-        try {
-            worker.join(Math.max(1, Math.min(500, timeoutNanos / 10_000_000)));
-        } catch (InterruptedException e) {
-            interrupted = true;
-            stop();
-        }
     }
 
     /** Closes what does not move. Looking from outside costs the round trip no timer. */
@@ -1056,10 +1053,10 @@ public class EchoClient {
         figures = figures();
         if (bench) {
             for (String line : lines()) {
-                text.println("[bench] " + line);
+                out.println("[bench] " + line);
             }
         }
-        text.flush();
+        out.flush();
         int status = interrupted ? 130 : 0;
         for (Matcher limit : limits) {
             status = Math.max(status, judge(limit));
@@ -1274,19 +1271,18 @@ public class EchoClient {
     /** Opens what the result is to be written to: what can't be written is known at once. */
     private void openFiles() throws IOException {
         for (String option : List.of("--json", "--hgrm", "--plot")) {
-            String name = options.text(option);
+            Path file = Path.of(options.text(option));
             try {
-                if (options.given(option)) {
-                    files.put(option, name.equals("-") ? out
-                            : new FileOutputStream(Path.of(name).toFile(), true));
+                if (options.given(option) && !files.containsKey(option)) {
+                    files.put(option, new FileOutputStream(file.toFile(), true));
                 }
             } catch (IOException e) {
                 throw new IOException("cannot write " + e.getMessage(), e);
             }
             for (String other : files.keySet()) {
                 Options.check(other.equals(option) || !options.given(option)
-                        || files.get(other) == out || files.get(option) == out
-                        || !Files.isSameFile(Path.of(name), Path.of(options.text(other))),
+                        || options.text(other).equals("-")
+                        || !Files.isSameFile(file, Path.of(options.text(other))),
                         other + " and " + option + " name the same file");
             }
         }
@@ -1295,7 +1291,7 @@ public class EchoClient {
     /** Writes in place, so that links, permissions and devices are left as they are. */
     private boolean write(String option, Supplier<String> content) {
         OutputStream to = files.remove(option);
-        try (FileOutputStream file = to == out ? null : (FileOutputStream) to) {
+        try (FileOutputStream file = to instanceof PrintStream ? null : (FileOutputStream) to) {
             // What is a device, or stands for our own output, has no old content to go.
             if (file != null && !options.text(option).startsWith("/dev/")
                     && file.getChannel().size() > 0) {
@@ -1502,9 +1498,7 @@ public class EchoClient {
         private final Map<String, String> given = new HashMap<>();
 
         Options(String[][] table, String... args) {
-            for (String[] row : table) {
-                rows.put(row[0], row);
-            }
+            List.of(table).forEach(row -> rows.put(row[0], row));
             for (Iterator<String> rest = List.of(args).iterator(); rest.hasNext(); ) {
                 String[] pair = rest.next().split("=", 2);
                 String[] row = rows.get(pair[0].equals("-h") ? "--help" : pair[0]);
@@ -1562,10 +1556,8 @@ public class EchoClient {
 
         void print(PrintStream out, String usage) {
             out.println(usage);
-            for (String[] row : rows.values()) {
-                out.printf("  %-28s %s%s%n", row[0] + " " + row[1], row[3],
-                        row[2].isEmpty() ? "" : " [" + row[2] + "]");
-            }
+            rows.forEach((name, row) -> out.printf("  %-28s %s%s%n", name + " " + row[1], row[3],
+                    row[2].isEmpty() ? "" : " [" + row[2] + "]"));
         }
     }
 }
