@@ -136,7 +136,6 @@ public class EchoClient {
     /** Where the JSON, the distribution and the picture go, by option, until they are written. */
     private final Map<String, OutputStream> files = new LinkedHashMap<>();
     private final StringBuilder command = new StringBuilder("java EchoClient.java");
-    private Messages messages;
 
     /** A connection to the server, and the round trip on it. */
     private final class Connection implements AutoCloseable {
@@ -334,46 +333,39 @@ public class EchoClient {
         return new IOException("cannot connect to " + shown + ":" + port + ": " + why);
     }
 
-    /** What is sent: one given text, or as many bytes as wanted, different in every message. */
-    private static final class Messages {
-        private final int size;
-        private final ByteBuffer bytes;
-        /** Message n begins n bytes into the bytes, but always before this. */
-        private final int period;
+    /** What is sent: message n is as many bytes as its size, from n on, modulo the period. */
+    private ByteBuffer bytes;
+    private int size;
+    private int period = 1;
 
-        Messages(byte[] text) {
-            this(text.length, 1, text);
-        }
-
-        /**
-         * Message after message is a window that moves by one byte over pseudo-random bytes, of
-         * which every other is odd. So each message differs from the one before it in every byte, a
-         * stale echo can't pass, and nothing need be filled in between messages.
-         */
-        Messages(int size) {
-            this(size, 1_000_002, new byte[1_000_002]); // even, and no multiple of a buffer's size
-        }
-
-        private Messages(int size, int period, byte[] block) {
-            this.size = size;
-            this.period = period;
-            if (period > 1) {
-                new Random(862).nextBytes(block);
-                for (int i = 0; i < period; i++) {
-                    block[i] = (byte) (block[i] & ~1 | i & 1);
-                }
-            }
-            bytes = ByteBuffer.allocateDirect(size + period - 1);
-            while (bytes.hasRemaining()) {
-                bytes.put(block, 0, Math.min(block.length, bytes.remaining()));
+    /**
+     * Takes the given text as the only message, or makes bytes. Then message after message is a
+     * window that moves by one byte over pseudo-random bytes, of which every other is odd. So each
+     * message differs from the one before it in every byte, a stale echo can't pass, and nothing
+     * need be filled in between messages.
+     */
+    private void makeMessages() {
+        byte[] block = options.text("--message").getBytes(StandardCharsets.UTF_8);
+        size = block.length;
+        if (options.given("--size") || bench && !options.given("--message")) {
+            size = options.given("--size") ? (int) options.number("--size") : 1024;
+            period = 1_000_002; // even, and no multiple of any buffer's size
+            block = new byte[period];
+            new Random(862).nextBytes(block);
+            for (int i = 0; i < period; i++) {
+                block[i] = (byte) (block[i] & ~1 | i & 1);
             }
         }
-
-        /** Sets a buffer over these bytes to message number n. */
-        void select(ByteBuffer buffer, long n) {
-            int start = (int) (n % period);
-            buffer.limit(start + size).position(start);
+        bytes = ByteBuffer.allocateDirect(size + period - 1);
+        while (bytes.hasRemaining()) {
+            bytes.put(block, 0, Math.min(block.length, bytes.remaining()));
         }
+    }
+
+    /** Sets a buffer over the bytes to message number n. */
+    private ByteBuffer select(ByteBuffer buffer, long n) {
+        int start = (int) (n % period);
+        return buffer.limit(start + size).position(start);
     }
 
     private EchoClient(Options options, PrintStream out, PrintStream err, String... args) {
@@ -434,10 +426,9 @@ public class EchoClient {
                 load = ManagementFactory.getOperatingSystemMXBean().getSystemLoadAverage();
                 collectionsBefore = collections();
             }
-            messages = options.given("--size") || bench && !options.given("--message")
-                    ? new Messages(options.given("--size") ? (int) options.number("--size") : 1024)
-                    : new Messages(options.text("--message").getBytes(StandardCharsets.UTF_8));
-            work();
+            makeMessages();
+            startWorkers();
+            awaitWorkers();
             return bench || !files.isEmpty() ? report() : 0;
         } catch (IOException | OutOfMemoryError e) {
             workers.clear(); // what they have counted may be what takes all the memory
@@ -457,32 +448,27 @@ public class EchoClient {
 
     /** Sends one message, or each line of standard input, and shows what comes back. */
     private void send(Connection connection, Tally tally) throws IOException {
-        if (!options.text("--message").equals("-")) {
-            send(connection, messages, tally, true);
-            return;
-        }
+        boolean lines = options.text("--message").equals("-");
         InputStream in = new BufferedInputStream(System.in);
-        byte[] line = readLine(in);
-        for (; line.length > 0 && !out.checkError(); line = readLine(in)) {
-            send(connection, new Messages(line), tally, false);
+        ByteBuffer message = lines ? readLine(in) : select(bytes.duplicate(), 0);
+        while (!lines || message.hasRemaining() && !out.checkError()) {
+            int length = message.remaining();
+            out.println("[client] sent    : " + shown(message));
+            connection.roundTrip(message);
+            out.println("[client] received: " + shown(connection.echo.duplicate().flip()));
+            connection.check(message, length);
+            if (!lines) {
+                connection.finish();
+            }
+            tally.record(connection, connection.startNanos, false);
+            long micros = Math.round((connection.endNanos - connection.startNanos) / 1e3);
+            out.println("[client] RTT     : " + BigDecimal.valueOf(micros, 3) + " ms");
+            if (!lines) {
+                return;
+            }
+            message = readLine(in);
         }
         connection.finish();
-    }
-
-    private void send(Connection connection, Messages messages, Tally tally, boolean last)
-            throws IOException {
-        ByteBuffer message = messages.bytes.duplicate();
-        messages.select(message, 0);
-        out.println("[client] sent    : " + shown(message));
-        connection.roundTrip(message);
-        out.println("[client] received: " + shown(connection.echo.duplicate().flip()));
-        connection.check(message, messages.size);
-        if (last) {
-            connection.finish();
-        }
-        tally.record(connection, connection.startNanos, false);
-        long micros = Math.round((connection.endNanos - connection.startNanos) / 1e3);
-        out.println("[client] RTT     : " + BigDecimal.valueOf(micros, 3) + " ms");
     }
 
     /** The text in quotes, shortened, with a dot for what can't be printed, and its length. */
@@ -495,12 +481,12 @@ public class EchoClient {
     }
 
     /** A line of input with its line end, if it has one; empty at the end of the input. */
-    private static byte[] readLine(InputStream in) throws IOException {
+    private static ByteBuffer readLine(InputStream in) throws IOException {
         ByteArrayOutputStream line = new ByteArrayOutputStream();
         for (int b = in.read(); b >= 0; b = b == '\n' ? -1 : in.read()) {
             line.write(b);
         }
-        return line.toByteArray();
+        return ByteBuffer.allocateDirect(line.size()).put(line.toByteArray()).flip();
     }
 
     // Each connection has a worker. In a benchmark these meet when all are connected, when all are
@@ -519,6 +505,7 @@ public class EchoClient {
     private final Tally warmup;
     private final Tally measured;
     private final Histogram rtt;
+    private final long begunNanos = System.nanoTime();
     private volatile long startNanos;
     private volatile long[] collectionsBefore;
     private double load;
@@ -528,10 +515,7 @@ public class EchoClient {
     private volatile boolean interrupted;
     private volatile boolean reported;
 
-    /** Lets the workers work and looks after them; the first failure ends all of them. */
-    private void work() throws IOException {
-        boolean terminal = bench && System.console() != null;
-        long begunNanos = System.nanoTime();
+    private void startWorkers() {
         together.bulkRegister(parallel);
         try {
             for (int i = 0; i < parallel && !stopped; i++) {
@@ -541,13 +525,14 @@ public class EchoClient {
         } catch (OutOfMemoryError e) {
             fail(e); // no memory for another thread, or for what it counts
         }
-        long endNanos = begunNanos;
+    }
+
+    /** Looks after the workers until all have ended, and adds up what they have counted. */
+    private void awaitWorkers() throws IOException {
+        boolean terminal = bench && System.console() != null;
+        long endNanos = startNanos;
         for (Worker worker : workers) {
             while (worker.isAlive() && (resolved || failure == null)) {
-                if (!resolved && System.nanoTime() - begunNanos > timeoutNanos) {
-                    fail(cannotConnect("its name was not looked up within " + time(timeoutNanos)
-                            + "; --timeout allows more"));
-                }
                 closeSilent();
                 err.print(terminal ? "\r" + progress() : "");
                 try {
@@ -581,6 +566,10 @@ public class EchoClient {
                 connection.timedOut = true;
                 connection.close();
             }
+        }
+        if (!resolved && System.nanoTime() - begunNanos > timeoutNanos) {
+            fail(cannotConnect("its name was not looked up within " + time(timeoutNanos)
+                    + "; --timeout allows more"));
         }
     }
 
@@ -625,7 +614,7 @@ public class EchoClient {
         private final int number;
         private final Tally warmup = new Tally();
         private final Tally measured = new Tally();
-        private final ByteBuffer message = messages.bytes.duplicate();
+        private final ByteBuffer message = bytes.duplicate();
         /** The next message; connections begin far apart, so that none sends another's. */
         private long next;
         private volatile long endNanos;
@@ -692,13 +681,13 @@ public class EchoClient {
         /** One message. A method of its own, so that after the warm-up it is compiled code. */
         private void one(Connection connection, Tally tally, long dueNanos, boolean scheduled)
                 throws IOException {
-            messages.select(message, next++);
+            select(message, next++);
             boolean late = scheduled && System.nanoTime() > dueNanos;
             if (scheduled && !late) {
                 await(dueNanos);
             }
             connection.roundTrip(message);
-            connection.check(message, messages.size);
+            connection.check(message, size);
             tally.record(connection, scheduled ? dueNanos : connection.startNanos, late);
         }
 
@@ -968,10 +957,10 @@ public class EchoClient {
     private Map<String, Object> figures() {
         Map<String, Object> figures = map(
                 "time", "" + Instant.now().truncatedTo(ChronoUnit.SECONDS), "command", "" + command,
-                "host", host, "port", port, "message_bytes", messages.size,
+                "host", host, "port", port, "message_bytes", size,
                 "connections", parallel, "messages", rtt.count, "elapsed_s", seconds,
                 "messages_s", rtt.count / seconds,
-                "throughput_mib_s", rtt.count / seconds * messages.size / 0x1p20,
+                "throughput_mib_s", rtt.count / seconds * size / 0x1p20,
                 "rtt_us", micros(rtt));
         if (rate > 0) {
             figures.putAll(map("service_us", micros(measured.service),
@@ -1068,9 +1057,9 @@ public class EchoClient {
 
     /** Three lines that stay as they always were, then all else that is worth knowing. */
     private List<String> lines() {
-        double bytes = (double) rtt.count * messages.size;
+        double bytes = (double) rtt.count * size;
         List<String> lines = new ArrayList<>();
-        lines.add(format("repeats: %d, msg_len: %d bytes", rtt.count, messages.size));
+        lines.add(format("repeats: %d, msg_len: %d bytes", rtt.count, size));
         lines.add(format("avg RTT: %.3f ms, p95 RTT: %.3f ms", rtt.mean() / 1e6,
                 rtt.percentile(95) / 1e6));
         lines.add(format("throughput: %.2f MiB/s (%.2f MB/s)", bytes / seconds / 0x1p20,
@@ -1335,7 +1324,7 @@ public class EchoClient {
         String draw() {
             axis(Math.max(2, Math.min(Math.min(rtt.min, warmup.rtt.min), measured.service.min)),
                     Math.max(rtt.max, warmup.rtt.max));
-            String title = "TCP echo round trips, " + count(messages.size, "byte") + ", "
+            String title = "TCP echo round trips, " + count(size, "byte") + ", "
                     + count(parallel, "connection");
             add("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 1280 690\" role=\"img\">");
             add("<title>" + title + "</title>" + STYLE);
