@@ -515,7 +515,13 @@ public class EchoClient {
     private volatile boolean interrupted;
     private volatile boolean reported;
 
-    private void startWorkers() {
+    private void startWorkers() throws IOException {
+        long heap = Runtime.getRuntime().maxMemory();
+        if (heap / 150_000 < parallel) { // what a connection counts takes a dozen rows of 8 KiB
+            throw new IOException("out of memory: " + parallel + " connections need "
+                    + parallel * 3L / 20 + " MB of heap, and java has " + heap / 1_000_000
+                    + "; use a smaller --parallel, or java -Xmx4g");
+        }
         together.bulkRegister(parallel);
         try {
             for (int i = 0; i < parallel && !stopped; i++) {
@@ -541,9 +547,11 @@ public class EchoClient {
                     fail(new IOException("interrupted"));
                 }
             }
-            warmup.add(worker.warmup);
-            measured.add(worker.measured);
-            endNanos = Math.max(endNanos, worker.endNanos);
+            if (failure == null) {
+                warmup.add(worker.warmup);
+                measured.add(worker.measured);
+                endNanos = Math.max(endNanos, worker.endNanos);
+            }
         }
         err.print(terminal ? format("\r%79s\r", "") : "");
         err.flush();
@@ -1306,9 +1314,9 @@ public class EchoClient {
         private static final String STYLE = "<style>.back{fill:#fff}"
                 + "svg{font-family:system-ui,'Segoe UI',Helvetica,Arial,sans-serif}"
                 + "text{fill:#222;font-size:18px}.title{font-size:28px;font-weight:600}"
-                + ".small{font-size:16px;fill:#555}path{fill:none}.grid{stroke:#ddd}"
+                + ".small{font-size:17px;fill:#555}path{fill:none}.grid{stroke:#ddd}"
                 + ".frame{fill:none;stroke:#888}.warm{fill:#f6eeda}.bar{stroke-width:2}"
-                + ".curve{stroke-width:3}.dot{stroke-width:4;stroke-linecap:round}"
+                + ".curve{stroke-width:3}.curve.c1{stroke-dasharray:9 4}.dot{stroke-width:4;stroke-linecap:round}"
                 + ".bar.c0{stroke:#c3dcee}.bar.c2{stroke:#e6d3a8}.c0{stroke:#0065a8}"
                 + ".c1{stroke:#c84a00}.c2{stroke:#8a6500}circle.c0{fill:#0065a8}"
                 + "@media(prefers-color-scheme:dark){.back{fill:#14171c}text{fill:#eee}"
@@ -1336,7 +1344,7 @@ public class EchoClient {
             inOrder(110, warmup.rtt.count == 0 ? 110 : 290, 640);
             byPercentile(700, 1220);
             text(30, 650, "small", "start", conditions());
-            text(30, 676, "small", "start", "" + command);
+            text(30, 676, "small", "start", ("" + command).replaceAll("(.{115}).{4,}", "$1..."));
             return svg + "</svg>\n";
         }
 

@@ -288,6 +288,35 @@ class ClientHonestyTest {
         }
     }
 
+    /** What came is compared as far as it came: a shift explains more than a missing end. */
+    @ParameterizedTest
+    @ValueSource(strings = {"--nagle", "--spin", "--bench --warmup 0"})
+    void aLostFirstByteIsInvalidAtOffset0(String mode) throws Exception {
+        try (ClientSupport.TestServer server = new ClientSupport.TestServer((in, out) -> {
+            in.read();
+            for (int b = in.read(); b >= 0; b = in.read()) {
+                out.write(b);
+            }
+        })) {
+            assertHonest(ClientSupport.run(server.port(), ("--size 1000 --timeout " + TIMEOUT
+                    + "ms " + mode).split(" ")),
+                    "INVALID: message 1, offset 0: sent 0x.., received 0x..; .+");
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"--nagle", "--spin", "--bench --warmup 0"})
+    void anotherAnswerAndTheEndIsInvalidAtOffset0(String mode) throws Exception {
+        try (ClientSupport.TestServer server = new ClientSupport.TestServer((in, out) -> {
+            in.read();
+            out.write("HTTP/1.1 400 Bad Request\r\n\r\n".getBytes(StandardCharsets.US_ASCII));
+            in.readNBytes(4);
+        })) {
+            assertHonest(ClientSupport.run(server.port(), ("--message hello " + mode).split(" ")),
+                    "INVALID: message 1, offset 0: sent 0x68, received 0x48; .+");
+        }
+    }
+
     /** One connection of three fails; the others, which are fine, must not keep the run going. */
     @ParameterizedTest
     @ValueSource(strings = {"--nagle", "--spin", "--rate=300"})

@@ -6,12 +6,14 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
+import java.lang.reflect.Field;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.FutureTask;
@@ -273,6 +275,54 @@ class EchoServersTest {
             for (Socket client : clients) {
                 client.close();
             }
+        }
+    }
+
+    /** Also when the thread that closes has been interrupted, all has ended when close returns. */
+    @ParameterizedTest
+    @EnumSource
+    void closeWaitsOnAnInterruptedThread(ServerKind kind) throws Exception {
+        List<Socket> clients = new ArrayList<>();
+        Serving server = new Serving(kind, "--verbose");
+        for (int i = 0; i < 100; i++) {
+            clients.add(TestSupport.connect(server.port()));
+            TestSupport.assertServed(clients.get(i));
+        }
+        server.stop();
+        assertEquals(100, server.err.lines().stream()
+                .filter(line -> line.contains(" lost ")).count(), server.err.text());
+        for (Socket client : clients) {
+            client.close();
+        }
+    }
+
+    /** In a test or in jshell a program is run many times in one VM. */
+    @ParameterizedTest
+    @EnumSource
+    void runsLeaveNothingBehind(ServerKind kind) throws Exception {
+        long before = Thread.getAllStackTraces().size();
+        int hooks = hooks().size();
+        for (int i = 0; i < 200; i++) {
+            interruptedRun(kind);
+        }
+        assertEquals(hooks, hooks().size(), "shutdown hooks");
+        TestSupport.until("no more threads than before",
+                () -> Thread.getAllStackTraces().size() <= before + 5);
+    }
+
+    /** The hooks that the VM would run at its end; needs --add-opens java.base/java.lang. */
+    private static Map<?, ?> hooks() throws Exception {
+        Field hooks = Class.forName("java.lang.ApplicationShutdownHooks").getDeclaredField("hooks");
+        hooks.setAccessible(true);
+        return (Map<?, ?>) hooks.get(null);
+    }
+
+    @Test
+    void serversPrintWhatTheyAreAndWhere() throws Exception {
+        try (EchoServer threaded = EchoServer.start("--port", "0");
+                AsyncEchoServer async = AsyncEchoServer.start("--port", "0", "--host", "::1")) {
+            assertEquals("EchoServer on 127.0.0.1:" + threaded.port(), threaded.toString());
+            assertEquals("AsyncEchoServer on [::1]:" + async.port(), async.toString());
         }
     }
 
