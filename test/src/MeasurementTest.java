@@ -3,8 +3,6 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -19,7 +17,6 @@ import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
 import java.util.stream.IntStream;
 
-import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.condition.DisabledOnOs;
@@ -524,8 +521,9 @@ class MeasurementTest {
     @CsvSource({"INT, 130, --parallel=3", "TERM, 143, --rate=2000"})
     @DisabledOnOs(OS.WINDOWS)
     void anInterruptedRunSaysSo(String signal, int status, String more) throws Exception {
-        Assumptions.assumeFalse(signal.equals("INT") && isInterruptIgnored(),
-                "started in the background, where Ctrl-C is ignored");
+        if (signal.equals("INT")) {
+            TestSupport.assumeInterruptible();
+        }
         try (ClientSupport.TestServer server = server();
                 Program client = Program.launch("EchoClient", "--bench", "--duration", "1h",
                         "--warmup", "0", "--size", "" + SIZE, "--port", "" + server.port(), more)) {
@@ -544,15 +542,5 @@ class MeasurementTest {
             assertTrue(measured > 200 && measured <= received.get(), measured + " of " + received);
             assertEquals(List.of(), client.err());
         }
-    }
-
-    /** A shell starts what is to run in the background with SIGINT ignored, which is inherited. */
-    private static boolean isInterruptIgnored() throws Exception {
-        Path status = Path.of("/proc/self/status");
-        return Files.exists(status)
-                && Files.readAllLines(status).stream()
-                        .filter(line -> line.startsWith("SigIgn:"))
-                        .anyMatch(line -> (Long.parseUnsignedLong(
-                                line.substring(7).trim(), 16) & 2) != 0);
     }
 }

@@ -5,6 +5,8 @@ import java.lang.management.OperatingSystemMXBean;
 import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.net.SocketTimeoutException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.Random;
 import java.util.concurrent.Callable;
 import java.util.concurrent.FutureTask;
@@ -114,6 +116,18 @@ final class TestSupport {
             long most = ((UnixOperatingSystemMXBean) system).getMaxFileDescriptorCount();
             Assumptions.assumeTrue(most >= count, "only " + most + " descriptors");
         }
+    }
+
+    /**
+     * Skips the test where Ctrl-C is ignored: a shell starts what is to run in the background with
+     * SIGINT ignored, and that is inherited.
+     */
+    static void assumeInterruptible() throws IOException {
+        Path status = Path.of("/proc/self/status");
+        boolean ignored = Files.exists(status) && Files.readAllLines(status).stream()
+                .filter(line -> line.startsWith("SigIgn:"))
+                .anyMatch(line -> (Long.parseUnsignedLong(line.substring(7).trim(), 16) & 2) != 0);
+        Assumptions.assumeFalse(ignored, "started in the background, where Ctrl-C is ignored");
     }
 
     /** Runs something in a thread of its own; get() waits for it and throws what it threw. */
