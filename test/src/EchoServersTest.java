@@ -27,7 +27,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** Both servers, in this process: what goes in comes out, whatever it is and however it is sent. */
-@Timeout(value = 20, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class EchoServersTest {
 
     /** A message that ends just before, at or after the end of the buffer is nothing special. */
@@ -181,7 +181,7 @@ class EchoServersTest {
     @EnumSource
     void anEchoInPiecesIsNotHeldBack(ServerKind kind) throws Exception {
         try (ServerKind.Running server = kind.start("--bufsize", "4k")) {
-            assertTrue(medianMillis(server.port()) < 20);
+            assertTrue(quartileMillis(server.port()) < 20);
         }
     }
 
@@ -191,7 +191,7 @@ class EchoServersTest {
     @EnabledOnOs(OS.LINUX)
     void withNagleAnEchoInPiecesIsHeldBack(ServerKind kind) throws Exception {
         try (ServerKind.Running server = kind.start("--bufsize", "4k", "--nagle")) {
-            assertTrue(medianMillis(server.port()) > 30);
+            assertTrue(quartileMillis(server.port()) > 30);
         }
     }
 
@@ -341,9 +341,9 @@ class EchoServersTest {
         }
     }
 
-    /** The median time of a 16 KiB echo. */
-    private static long medianMillis(int port) throws IOException {
-        long[] nanos = new long[11];
+    /** What a quarter of 16 KiB echoes take at most: no more because the machine is busy. */
+    private static long quartileMillis(int port) throws IOException {
+        long[] nanos = new long[41];
         byte[] message = TestSupport.bytes(16 * 1024, 1);
         try (Socket socket = TestSupport.connect(port)) {
             for (int i = 0; i < nanos.length; i++) {
@@ -353,7 +353,7 @@ class EchoServersTest {
             }
         }
         Arrays.sort(nanos);
-        return nanos[nanos.length / 2] / 1_000_000;
+        return nanos[nanos.length / 4] / 1_000_000;
     }
 
     private static boolean hasIpv6() {

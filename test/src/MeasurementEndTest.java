@@ -15,7 +15,7 @@ class MeasurementEndTest {
     private static final int SIZE = 16;
 
     @Test
-    @Timeout(20)
+    @Timeout(120)
     void nobodyClosesWhileOthersStillMeasure() throws Exception {
         try (ServerSocket listener = new ServerSocket(0, 2, InetAddress.getLoopbackAddress())) {
             FutureTask<long[]> quick = TestSupport.inBackground(() -> echo(listener, 0));

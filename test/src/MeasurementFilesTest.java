@@ -32,7 +32,7 @@ import org.w3c.dom.Element;
 import org.w3c.dom.NodeList;
 
 /** What the client writes and reads: distributions in HdrHistogram's form, and pictures. */
-@Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class MeasurementFilesTest {
     private static final int MESSAGES = 300_000;
     private static final Pattern ROW = Pattern.compile(
@@ -168,7 +168,7 @@ class MeasurementFilesTest {
         assertEquals(List.of("link.svg", "run.hgrm", "run.hgrm.tmp", "target.svg"), names(own));
     }
 
-    /** As a shell's user would: other descriptors, and standard output, which is no file of ours. */
+    /** As a shell's user would: other descriptors, and standard output, which is not our file. */
     @Test
     @EnabledOnOs(OS.LINUX)
     void devicesAreLeftAsTheyAre(@TempDir Path own) throws Exception {
@@ -183,7 +183,8 @@ class MeasurementFilesTest {
         assertTrue(Files.readString(own.resolve("third")).startsWith("       Value "));
         for (String name : List.of("both", "piped")) {
             String text = Files.readString(own.resolve(name));
-            assertTrue(text.contains("[bench] repeats: 5,") && text.contains("       Value "), text);
+            assertTrue(text.contains("[bench] repeats: 5,"), text);
+            assertTrue(text.contains("       Value "), text);
         }
         assertEquals(List.of("both", "piped", "third"), names(own));
     }

@@ -112,11 +112,11 @@ final class Program implements AutoCloseable {
 
     /** Waits until it has ended and all that it printed is here. */
     int exitCode() throws InterruptedException {
-        if (!process.waitFor(10, TimeUnit.SECONDS)) {
+        if (!process.waitFor(TestSupport.PATIENCE_MILLIS, TimeUnit.MILLISECONDS)) {
             throw new AssertionError("still running; stdout: " + out + ", stderr: " + err);
         }
-        outReader.join(5000);
-        errReader.join(5000);
+        outReader.join(TestSupport.PATIENCE_MILLIS);
+        errReader.join(TestSupport.PATIENCE_MILLIS);
         return process.exitValue();
     }
 

@@ -21,7 +21,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** The programs as a shell's user meets them: full disks, closed pipes, locales, limits. */
 @EnabledOnOs(OS.LINUX)
-@Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@Timeout(value = 240, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class ShellTest {
 
     /** Where a script is run. */
@@ -32,9 +32,9 @@ class ShellTest {
     private ClientSupport.Run bash(String script) throws Exception {
         try (ServerKind.Running server = ServerKind.THREADED.start()) {
             String java = ClientSupport.jdk("java") + " -cp " + System.getProperty("echo.classes");
-            return ClientSupport.process(folder, new byte[0], "bash", "-c", "set -o pipefail; JAVA='"
-                    + java + "'; CLIENT=\"$JAVA EchoClient --port " + server.port() + "\"\n"
-                    + script);
+            return ClientSupport.process(folder, new byte[0], "bash", "-c", "set -o pipefail;"
+                    + " JAVA='" + java + "'; CLIENT=\"$JAVA EchoClient --port " + server.port()
+                    + "\"\n" + script);
         }
     }
 
@@ -176,8 +176,8 @@ class ShellTest {
     /** A terminal knows these, too, as the beginning of a command (ECMA-48, 8-bit CSI). */
     @Test
     void eightBitControlCharactersAreNotPrinted() throws Exception {
-        ClientSupport.Run run = bash("printf 'a\\xc2\\x9b31mb' | LC_ALL=C.UTF-8 $CLIENT --message -")
-                .expect(0);
+        ClientSupport.Run run = bash("printf 'a\\xc2\\x9b31mb'"
+                + " | LC_ALL=C.UTF-8 $CLIENT --message -").expect(0);
         assertEquals("[client] received: \"a.31mb\" (7 bytes)", run.out.get(1));
     }
 
@@ -206,7 +206,7 @@ class ShellTest {
                 }
             }
         })) {
-            ClientSupport.Run run = ClientSupport.run(server.port(), "--timeout", "300ms");
+            ClientSupport.Run run = ClientSupport.run(server.port(), "--timeout", "1s");
             assertOneLine("a line end", run.expect(1));
             bash("printf 'one\\ntwo\\n' | $CLIENT --port " + server.port() + " --message -")
                     .expect(0);

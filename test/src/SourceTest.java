@@ -28,10 +28,12 @@ import com.sun.source.tree.ImportTree;
 import com.sun.source.tree.MethodInvocationTree;
 import com.sun.source.tree.MethodTree;
 import com.sun.source.tree.Tree;
+import com.sun.source.tree.VariableTree;
 import com.sun.source.util.JavacTask;
 import com.sun.source.util.SourcePositions;
 import com.sun.source.util.TreeScanner;
 import com.sun.source.util.Trees;
+import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -41,8 +43,9 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** The three sources themselves: each stands alone, reads everywhere, and runs as it is. */
-@Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@Timeout(value = 240, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class SourceTest {
+    private static final int LONGEST_METHOD = 35;
 
     /** The three files. */
     enum Source {
@@ -69,6 +72,19 @@ class SourceTest {
 
         private ClassTree top() {
             return (ClassTree) tree.getTypeDecls().get(0);
+        }
+
+        /** How many lines a tree takes, without the doc comment above it. */
+        private long linesOf(Tree part) {
+            return tree.getLineMap().getLineNumber(positions.getEndPosition(tree, part))
+                    - tree.getLineMap().getLineNumber(positions.getStartPosition(tree, part)) + 1;
+        }
+
+        /** The line on which a text stands first. */
+        private int lineOf(String part) {
+            int at = text.indexOf(part);
+            assertTrue(at >= 0, part + " in " + path());
+            return (int) text.substring(0, at).lines().count();
         }
     }
 
@@ -171,6 +187,102 @@ class SourceTest {
         }
     }
 
+    /** Small is a promise: what is longer is not read, and jshell takes its square of time. */
+    @ParameterizedTest
+    @CsvSource({"EchoServer.java, 430", "AsyncEchoServer.java, 445"})
+    void sizesOfTheServers(String file, int most) throws IOException {
+        assertSize(file, most);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"EchoClient.java, 1400", "run.sh, 500", "README.md, 280"})
+    void sizesOfTheOthers(String file, int most) throws IOException {
+        assertSize(file, most);
+    }
+
+    private static void assertSize(String file, int most) throws IOException {
+        int lines = Files.readAllLines(ClientSupport.root().resolve(file)).size();
+        assertTrue(lines <= most, file + " has " + lines + " lines, more than " + most);
+    }
+
+    /** What the lecture is about never stands below plumbing. */
+    @ParameterizedTest
+    @CsvSource({"EchoServer, channel.write(, 240", "AsyncEchoServer, channel.write(, 240",
+        "EchoClient, void roundTrip(, 260"})
+    void theEchoComesFirst(Source source, String part, int before) {
+        assertTrue(source.lineOf(part) < before, part + " in line " + source.lineOf(part));
+    }
+
+    /** With its braces, without the comment above it. */
+    @ParameterizedTest
+    @EnumSource
+    void noMethodIsLong(Source source) {
+        List<String> tooLong = new ArrayList<>();
+        new TreeScanner<Void, Void>() {
+            @Override
+            public Void visitMethod(MethodTree method, Void in) {
+                if (source.linesOf(method) > LONGEST_METHOD) {
+                    tooLong.add(method.getName() + " has " + source.linesOf(method));
+                }
+                return super.visitMethod(method, in);
+            }
+        }.scan(source.tree, null);
+        assertEquals(List.of(), tooLong);
+    }
+
+    /** Small by better ideas, and not by fewer comments: the aim is one line in eight. */
+    @ParameterizedTest
+    @CsvSource({"EchoServer, 8", "AsyncEchoServer, 8", "EchoClient, 9"})
+    void commentsHaveTheirShare(Source source, int each) {
+        List<String> lines = source.text.lines().map(String::trim).collect(Collectors.toList());
+        long comments = lines.stream().filter(line -> line.matches("(//|/[*]|[*]).*")).count();
+        assertTrue(comments * each >= lines.size(), comments + " of " + lines.size());
+    }
+
+    /** Whoever knows one server knows the other: what both have stands in the same order. */
+    @Test
+    void theServersAreTwins() {
+        List<String> threaded = members(Source.EchoServer);
+        List<String> async = members(Source.AsyncEchoServer);
+        List<String> both = new ArrayList<>(threaded);
+        both.retainAll(async);
+        async.retainAll(threaded);
+        assertEquals(both, async);
+        assertTrue(both.containsAll(List.of("OPTIONS", "main", "run", "start", "served", "port",
+                "Connection", "listen", "close", "serve", "address", "Options")), both.toString());
+    }
+
+    /** The names at the top level of a class, in their order. */
+    private static List<String> members(Source source) {
+        List<String> names = new ArrayList<>();
+        for (Tree member : source.top().getMembers()) {
+            if (member instanceof VariableTree) {
+                names.add(((VariableTree) member).getName().toString());
+            } else if (member instanceof MethodTree) {
+                names.add(((MethodTree) member).getName().toString());
+            } else if (member instanceof ClassTree) {
+                names.add(((ClassTree) member).getSimpleName().toString());
+            }
+        }
+        return names;
+    }
+
+    /** Whoever opens the folder sees what it is about; dot-files keep house. */
+    @Test
+    void nothingElseIsAtTheTop() throws Exception {
+        Path root = ClientSupport.root();
+        Assumptions.assumeTrue(Files.exists(root.resolve(".git")), "not a clone");
+        ClientSupport.Run run = ClientSupport.process(root, new byte[0], "git", "ls-files",
+                "--cached", "--others", "--exclude-standard").expect(0);
+        assertEquals(List.of("AsyncEchoServer.java", "EchoClient.java", "EchoServer.java",
+                "README.md", "run.sh", "test"), run.out.stream()
+                .map(file -> file.replaceAll("/.*", "")).filter(file -> !file.startsWith("."))
+                .distinct().sorted().collect(Collectors.toList()));
+        assertEquals(List.of("echo.c", "load.c", "measure", "ping.c"), run.out.stream()
+                .filter(file -> file.startsWith("test/peers/"))
+                .map(file -> file.replaceAll(".*/", "")).sorted().collect(Collectors.toList()));
+    }
+
     /** Each by itself, as someone would who has only this file. */
     @ParameterizedTest
     @EnumSource
@@ -194,33 +306,46 @@ class SourceTest {
      */
     @Test
     void aSessionInJshell(@TempDir Path preferences) throws Exception {
-        String input = "var server = EchoServer.start(\"--port\", \"0\")\n"
-                + "EchoClient.run(\"--port\", \"\" + server.port())\n"
-                + "EchoClient.run(\"--port\", \"\" + server.port(), \"--bench\", \"--repeat\","
-                + " \"50\", \"--warmup\", \"20\")\n"
-                + "server.close()\n"
-                + "var async = AsyncEchoServer.start(\"--port\", \"0\")\n"
-                + "EchoClient.run(\"--message\", \"again\", \"--port\", \"\" + async.port())\n"
-                + "async.close()\n"
-                + "System.out.println(\"the end\")\n"
-                + "/exit\n";
-        ClientSupport.Run run = ClientSupport.process(ClientSupport.root(),
-                input.getBytes(StandardCharsets.US_ASCII), ClientSupport.jdk("jshell"),
-                "-J-Djava.util.prefs.userRoot=" + preferences, "-J-XX:TieredStopAtLevel=1",
-                "EchoServer.java", "AsyncEchoServer.java", "EchoClient.java").expect(0);
+        ClientSupport.Run run;
+        try (ClientSupport.ClosedPort closed = new ClientSupport.ClosedPort()) {
+            String input = "var server = EchoServer.start(\"--port\", \"0\")\n"
+                    + "EchoClient.run(\"--port\", \"\" + server.port())\n"
+                    + "EchoClient.run(\"--port\", \"\" + server.port(), \"--bench\", \"--repeat\","
+                    + " \"50\", \"--warmup\", \"20\")\n"
+                    + "var failed = EchoClient.run(\"--port\", \"" + closed.port() + "\")\n"
+                    + "System.out.println(\"a client failed with \" + failed)\n"
+                    + "EchoClient.run(\"--message\", \"still\", \"--port\", \"\" + server.port())\n"
+                    + "server.close()\n"
+                    + "var async = AsyncEchoServer.start(\"--port\", \"0\")\n"
+                    + "EchoClient.run(\"--message\", \"again\", \"--port\", \"\" + async.port())\n"
+                    + "async.close()\n"
+                    + "System.out.println(\"the end\")\n"
+                    + "/exit\n";
+            run = ClientSupport.process(ClientSupport.root(),
+                    input.getBytes(StandardCharsets.US_ASCII), ClientSupport.jdk("jshell"),
+                    "-J-Djava.util.prefs.userRoot=" + preferences, "-J-XX:TieredStopAtLevel=1",
+                    "EchoServer.java", "AsyncEchoServer.java", "EchoClient.java").expect(0);
+        }
         String out = String.join("\n", run.out);
         assertTrue(out.contains("[client] received: \"Hello, echo!\" (12 bytes)"), out);
         assertTrue(out.contains("[client] received: \"again\" (5 bytes)"), out);
         assertTrue(out.contains("[bench] repeats: 50, msg_len: 1024 bytes"), out);
+        // A failure must end neither the session nor the server that runs in it.
+        assertTrue(out.contains("a client failed with 1"), out);
+        assertTrue(out.contains("[client] received: \"still\" (5 bytes)"), out);
         assertTrue(out.contains("the end"), out);
         // What jshell dislikes it says on standard output, in lines that begin with a bar.
         List<String> remarks = run.out.stream().filter(line -> line.matches("([^ ]*> *)*[|].*"))
                 .filter(line -> !line.matches(".*(Welcome|introduction|Goodbye).*"))
                 .collect(Collectors.toList());
         assertEquals(List.of(), remarks, run.toString());
-        // The JDK itself reports there that it has made a folder for jshell's preferences.
-        assertEquals(List.of(), run.err.stream().filter(line -> !line.matches(".*[Pp]ref.*"))
-                .collect(Collectors.toList()));
+        // The JDK itself reports there that it has made a folder for jshell's preferences, and
+        // jshell 25 always has a console, on which a benchmark shows how far it is.
+        List<String> err = run.err.stream().filter(line ->
+                !line.matches(".*[Pp]ref.*| *|\\[bench\\] connecting.*|.* messages, p50 .*"))
+                .collect(Collectors.toList());
+        assertEquals(1, err.size(), run.toString());
+        assertTrue(err.get(0).startsWith("[client] cannot connect to 127.0.0.1:"), err.get(0));
     }
 
     @ParameterizedTest

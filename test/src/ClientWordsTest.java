@@ -1,0 +1,321 @@
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+
+import org.junit.jupiter.api.Assumptions;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** The client's own words beside the figures: true, of use, and no wider than a terminal. */
+@Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+class ClientWordsTest {
+    private static final int SIZE = 64;
+
+    /** How late an answer is, in milliseconds, by the number of the message. */
+    private interface Delay {
+        long of(int number);
+    }
+
+    private static ClientSupport.TestServer server(Delay delay) throws Exception {
+        return ClientSupport.TestServer.answering(SIZE, (message, number) -> {
+            if (delay.of(number) > 0) {
+                TestSupport.pause(delay.of(number));
+            }
+            return message;
+        });
+    }
+
+    private static ClientSupport.TestServer server() throws Exception {
+        return server(number -> 0);
+    }
+
+    private static ClientSupport.TestServer stallingAt(int stalled) throws Exception {
+        return server(number -> number == stalled ? 500 : 0);
+    }
+
+    /** A run of the benchmark that must succeed, with messages of the size of the servers here. */
+    private static ClientSupport.Run bench(ClientSupport.TestServer server, String args) {
+        ClientSupport.Run run = ClientSupport.run(server.port(), ClientSupport.with(
+                args.split(" "), "--bench", "--size", "" + SIZE)).expect(0);
+        assertEquals(List.of(), run.err, run.toString());
+        return run;
+    }
+
+    /** The text as it would be on one endless line. */
+    private static String words(ClientSupport.Run run) {
+        return run.out.stream().map(line -> line.replaceFirst("\\[bench\\] +", ""))
+                .collect(Collectors.joining(" "));
+    }
+
+    /** All the warnings, as a script would read them. */
+    private static String warnings(ClientJson json) {
+        return json.names().stream().filter(name -> name.startsWith("warnings."))
+                .map(name -> "" + json.get(name)).collect(Collectors.joining("; "));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"--repeat 1 --warmup 0", "--repeat 1 --warmup 1", "--repeat 5",
+        "--repeat 19 --parallel 3 --warmup 2", "--repeat 1500 --warmup 0",
+        "--repeat 300 --parallel 20 --warmup 3", "--repeat 100 --spin --parallel 5 --warmup 3",
+        "--repeat 30 --rate 100 --warmup 0", "--repeat 400 --rate 2000 --parallel 7 --warmup 9",
+        "--repeat 2000 --rate 10000000 --warmup 5", "--duration 50ms --warmup 10ms --nagle",
+        "--duration 50ms --warmup 0 --rate 333", "--repeat 1 --rate 1 --parallel 2 --warmup 0"})
+    void noLineIsWiderThan80Columns(String args) throws Exception {
+        for (Delay delay : List.<Delay>of(number -> 0, number -> number % 3 == 0 ? 1 : 0,
+                number -> number == 7 ? 400 : 0)) {
+            try (ClientSupport.TestServer server = server(delay)) {
+                if (!args.startsWith("--repeat 1500") || delay.of(3) == 0) {
+                    assertFits(bench(server, args));
+                }
+            }
+        }
+    }
+
+    /** Whatever has to be said, and however large the figures are. */
+    @ParameterizedTest
+    @ValueSource(strings = {"--repeat 20000 --size 1 --warmup 20000",
+        "--repeat 2 --size 1m --parallel 40 --spin",
+        "--repeat 2000 --size 16k --rate 1000000 --parallel 30 --warmup 1"})
+    void noLineIsWiderThan80ColumnsWithLargeFigures(String args) throws Exception {
+        try (ServerKind.Running server = ServerKind.THREADED.start()) {
+            assertFits(ClientSupport.run(server.port(), ClientSupport.with(args.split(" "),
+                    "--bench")).expect(0));
+        }
+    }
+
+    /** How many pieces depends on the machine; it is thousands where the server has the time. */
+    @ParameterizedTest
+    @ValueSource(strings = {"8m", "64m"})
+    void noLineIsWiderThan80ColumnsWithThousandsOfPieces(String size) throws Exception {
+        try (ServerKind.Running server = ServerKind.THREADED.start("--bufsize", "1000")) {
+            assertFits(ClientSupport.run(server.port(), "--bench", "--repeat", "3", "--size", size,
+                    "--warmup", "0").expect(0));
+        }
+    }
+
+    private static void assertFits(ClientSupport.Run run) {
+        for (String line : run.out) {
+            assertTrue(line.length() <= 80, line.length() + " columns: " + line + "\nin " + run);
+            assertTrue(line.startsWith("[bench] "), line);
+            assertEquals(line.stripTrailing(), line);
+        }
+        assertFalse(words(run).matches("(?i).*(null|NaN|Infinity).*"), run.toString());
+    }
+
+    @Test
+    void withFewerThan20MessagesP95IsTheMaximumAndThatIsSaid() throws Exception {
+        try (ClientSupport.TestServer server = server()) {
+            ClientSupport.Run few = bench(server, "--repeat 19 --warmup 0");
+            assertTrue(words(few).matches(".*warning: .*p95.* maximum.*"), few.toString());
+            assertTrue(few.out.get(1).matches(".* p95 RTT: [0-9.]+ ms"), few.toString());
+            ClientSupport.Run enough = bench(server, "--repeat 20 --warmup 0");
+            assertFalse(words(enough).matches(".*warning: .*p95.* maximum.*"), enough.toString());
+        }
+    }
+
+    @Test
+    void oneMessageHasNoBars() throws Exception {
+        try (ClientSupport.TestServer server = server()) {
+            assertFalse(words(bench(server, "--repeat 1 --warmup 0")).contains("#"));
+            assertTrue(words(bench(server, "--repeat 2 --warmup 0")).contains("#"));
+        }
+    }
+
+    private static final Pattern WRONG_PLURAL = Pattern.compile("(?<![0-9.,:])(1 (messages(?!/)"
+            + "|connections|collections|cores|threads|pieces)|(0|[2-9]|[1-9][0-9]+) (message"
+            + "|connection|collection|core|thread)\\b)");
+
+    private static void assertPlurals(String text) {
+        Matcher wrong = WRONG_PLURAL.matcher(text);
+        assertFalse(wrong.find(), () -> wrong.group() + " in " + text);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"1, 1, 1", "1, 0, 1", "2, 2, 1", "1, 1, 2", "3, 0, 3", "21, 11, 1"})
+    void oneIsNotSeveral(int repeat, int warmup, int parallel, @TempDir Path folder)
+            throws Exception {
+        Path plot = folder.resolve("run.svg");
+        try (ClientSupport.TestServer server = server()) {
+            ClientSupport.Run run = bench(server, "--repeat " + repeat + " --warmup " + warmup
+                    + " --parallel " + parallel + " --plot " + plot);
+            assertPlurals(words(run));
+            if (warmup * parallel == 1) {
+                assertTrue(words(run).contains("warm-up: 1 message not counted"), run.toString());
+            }
+            String svg = Files.readString(plot);
+            assertPlurals(svg);
+            assertTrue(svg.contains(" 64 bytes, " + parallel + " connection"), svg);
+        }
+    }
+
+    /** What is collected in this process is collected in the client's, too. */
+    @Test
+    void oneCollection() throws Exception {
+        boolean one = false;
+        for (int attempt = 0; attempt < 10 && !one; attempt++) {
+            try (ClientSupport.TestServer server = ClientSupport.TestServer.answering(SIZE,
+                    (message, number) -> {
+                        if (number == 5) {
+                            System.gc();
+                        }
+                        return message;
+                    })) {
+                ClientSupport.Run run = bench(server, "--repeat 5 --warmup 3");
+                assertPlurals(words(run));
+                assertTrue(words(run).contains("warning: garbage was collected"), run.toString());
+                one = words(run).contains(" 1 collection (");
+            }
+        }
+        assertTrue(one, "not once a single collection");
+    }
+
+    /** Which happens by itself where threads move between cores; here the server does it. */
+    @Test
+    void twoSpeedsAreSaidWithWhatToDo() throws Exception {
+        try (ClientSupport.TestServer server = server(number -> number % 3 == 0 ? 10 : 0)) {
+            ClientSupport.Run run = bench(server, "--repeat 120 --warmup 0");
+            assertTrue(words(run).matches(".*warning: .*two speeds.*taskset -c .*"),
+                    run.toString());
+            for (String other : List.of("--spin", "--parallel 2")) {
+                run = bench(server, "--repeat 60 --warmup 0 " + other);
+                assertFalse(words(run).contains("two speeds"), run.toString());
+            }
+        }
+    }
+
+    @Test
+    void oneSpeedIsNotTakenForTwo() throws Exception {
+        try (ClientSupport.TestServer server = server(number -> 20)) {
+            boolean even = false;
+            for (int attempt = 0; attempt < 5 && !even; attempt++) {
+                ClientJson json = bench(server, "--repeat 40 --warmup 0 --json -").json();
+                even = json.number("rtt_us.p90") <= 3 * json.number("rtt_us.min");
+                assertFalse(even && warnings(json).contains("two speeds"), json.toString());
+            }
+            Assumptions.assumeTrue(even, "too busy a machine: no run had one speed");
+        }
+    }
+
+    /** In a closed loop it is one slow message of thousands, and stands for all that were due. */
+    @Test
+    void aStallInAClosedLoopPointsToRate() throws Exception {
+        boolean stood = false;
+        // On a busy machine p99.9 may be slow as well, and then the stall doesn't hide.
+        for (int attempt = 0; attempt < 5 && !stood; attempt++) {
+            try (ClientSupport.TestServer server = stallingAt(3000)) {
+                ClientJson json = bench(server, "--repeat 6000 --warmup 1000 --json -").json();
+                stood = json.number("rtt_us.max") > 100 * json.number("rtt_us.p99_9");
+                assertEquals(stood, warnings(json).matches(".*stall of .*--rate .*"), "" + json);
+            }
+        }
+        Assumptions.assumeTrue(stood, "too busy a machine: p99.9 was above 5 ms in each run");
+    }
+
+    /** It is the server that stalls: more connections of ours are no help. */
+    @Test
+    void aStallWithARateDoesNotAdviseMoreConnections() throws Exception {
+        try (ClientSupport.TestServer server = stallingAt(300)) {
+            ClientJson json = bench(server, "--rate 200 --duration 3s --warmup 0 --json -").json();
+            Assumptions.assumeTrue(
+                    json.number("behind_messages") < json.number("messages") / 2,
+                    "too busy a machine: it stalls more than the server does");
+            assertTrue(warnings(json).contains("behind schedule for a while"), json.toString());
+            assertFalse(warnings(json).matches(".*--(parallel|rate).*"), json.toString());
+        }
+    }
+
+    /** Whereas one connection can't send 1000 messages a second to a server that takes 10 ms. */
+    @Test
+    void aRateThatOneConnectionCannotReachAdvisesMore() throws Exception {
+        try (ClientSupport.TestServer server = server(number -> 10)) {
+            ClientSupport.Run run = bench(server, "--rate 1000 --repeat 100 --warmup 0");
+            assertTrue(words(run).matches(".*warning: behind schedule: .*--parallel.*--rate.*"),
+                    run.toString());
+        }
+    }
+
+    /** So that nobody blames the server for what the client itself was late by. */
+    @Test
+    void whatTheClientWasLateByStandsApart() throws Exception {
+        try (ClientSupport.TestServer server = server()) {
+            ClientJson json = bench(server, "--rate 400 --repeat 60 --parallel 4 --warmup 0"
+                    + " --json -").json();
+            for (String name : List.of("min", "mean", "p50", "p90", "p95", "p99", "max")) {
+                assertTrue(json.number("wakeup_us." + name) >= 0, json.toString());
+            }
+            double late = json.number("rtt_us.mean") - json.number("service_us.mean");
+            double behind = json.number("behind_messages") / json.number("messages")
+                    * json.number("behind_us_max");
+            double wakeup = json.number("wakeup_us.mean");
+            assertTrue(late >= wakeup - 0.01 && late <= wakeup + behind + 0.01,
+                    "response is service, and wake-up or delay behind schedule: " + json);
+            List<String> rows = bench(server, "--rate 400 --repeat 60 --warmup 0").out.stream()
+                    .filter(line -> line.matches(
+                            "\\[bench\\] (response|service|wake-up)( +[0-9.]+ (us|ms|s)| +-){7}"))
+                    .collect(Collectors.toList());
+            assertEquals(3, rows.size(), rows.toString());
+            json = bench(server, "--repeat 10 --warmup 0 --json -").json();
+            assertFalse(json.has("wakeup_us"), json.toString());
+            assertFalse(words(bench(server, "--repeat 10 --warmup 0")).contains("wake-up"));
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"p99.9>1s --repeat 100", "p99>1s --repeat 99", "p50>1s --repeat 1",
+        "min>1s,p95>1s --repeat 19", "p99.9>1s --repeat 333 --parallel 3"})
+    void whatCannotBeJudgedIsRefusedBeforeAnythingIsSent(String args) throws Exception {
+        AtomicInteger connections = new AtomicInteger();
+        try (ClientSupport.TestServer server = new ClientSupport.TestServer((in, out) ->
+                connections.incrementAndGet())) {
+            ClientSupport.Run run = ClientSupport.run(server.port(), ("--bench --fail-if " + args)
+                    .split(" ")).expect(2);
+            assertEquals(List.of(), run.out);
+            assertTrue(run.err.get(0).matches("\\[client\\] --fail-if p[0-9.]+ needs [0-9]+"
+                    + " messages, not [0-9]+.*"), run.toString());
+            assertEquals(0, connections.get());
+        }
+    }
+
+    @Test
+    void theMetricsOfFailIfStandInHelp() {
+        String help = String.join(" ", ClientSupport.run("--help").expect(0).out);
+        for (String metric : List.of("min", "mean", "stddev", "p50", "p90", "p95", "p99", "p99.9",
+                "max", "throughput", "messages")) {
+            assertTrue(help.matches(".*fail-if:.*\\b" + Pattern.quote(metric) + "\\b.*"),
+                    metric + " in " + help);
+            String unit = metric.equals("throughput") || metric.equals("messages") ? "" : "us";
+            String sign = unit.isEmpty() ? "<1" : ">1";
+            assertEquals(1, ClientSupport.run("--bench", "--port", "1", "--repeat", "1000",
+                    "--fail-if", metric + sign + unit).status, metric + " is known");
+        }
+    }
+
+    /** Only who has received nothing may lack a line end. */
+    @Test
+    void theHintAtALineEndIsForSilence() throws Exception {
+        try (ClientSupport.TestServer silent = new ClientSupport.TestServer((in, out) ->
+                in.readAllBytes());
+                ClientSupport.TestServer half = new ClientSupport.TestServer((in, out) -> {
+                    out.write(in.readNBytes(5));
+                    in.readAllBytes();
+                })) {
+            ClientSupport.Run run = ClientSupport.run(silent.port(), "--timeout", "1s").expect(1);
+            assertTrue(run.err.get(0).matches(".*timed out.*line end.*--message -.*"), "" + run);
+            run = ClientSupport.run(half.port(), "--timeout", "1s").expect(1);
+            assertTrue(run.err.get(0).contains("timed out"), run.toString());
+            assertFalse(run.err.get(0).contains("line end"), run.toString());
+        }
+    }
+}
