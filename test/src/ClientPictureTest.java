@@ -1,6 +1,5 @@
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
-import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.awt.geom.Line2D;
@@ -258,6 +257,7 @@ class ClientPictureTest {
             assertTrue(svg.length() < 200_000, svg.length() + " bytes");
             assertEachTextHasItsPlace(what);
             assertWordsAreGood(what);
+            assertNoDataUnderWords(what);
             assertNoBlock(what);
         }
 
@@ -311,21 +311,50 @@ class ClientPictureTest {
             }
         }
 
-        /** How far a point is from a line that is drawn from place to place. */
         private static double distance(Point2D from, String path) {
-            Matcher places = Pattern.compile("[ML] ?([-0-9.]+)[ ,]([-0-9.]+)").matcher(path);
-            double nearest = Double.MAX_VALUE;
-            Point2D before = null;
-            while (places.find()) {
-                Point2D place = new Point2D.Double(Double.parseDouble(places.group(1)),
-                        Double.parseDouble(places.group(2)));
-                if (before != null && places.group().startsWith("L")) {
-                    nearest = Math.min(nearest, new Line2D.Double(before, place).ptSegDist(from));
+            return lines(path).stream().mapToDouble(line -> line.ptSegDist(from)).min()
+                    .orElse(Double.MAX_VALUE);
+        }
+
+        /** What a path draws, from place to place; M, L, H and V are all that is needed. */
+        private static List<Line2D> lines(String path) {
+            List<Line2D> lines = new ArrayList<>();
+            Matcher steps = Pattern.compile("([MLHVh]) ?(-?[0-9.]+)(?:[ ,](-?[0-9.]+))?")
+                    .matcher(path);
+            double x = 0;
+            double y = 0;
+            while (steps.find()) {
+                double first = Double.parseDouble(steps.group(2));
+                String step = steps.group(1);
+                double toX = step.equals("V") ? x : step.equals("h") ? x + first : first;
+                double toY = step.equals("V") ? first
+                        : steps.group(3) == null ? y : Double.parseDouble(steps.group(3));
+                if (!step.equals("M")) {
+                    lines.add(new Line2D.Double(x, y, toX, toY));
                 }
-                before = place;
+                x = toX;
+                y = toY;
             }
-            assertNotNull(before, path);
-            return nearest;
+            return lines;
+        }
+
+        /** Nothing that was measured is drawn across what is written, second curves excepted. */
+        private void assertNoDataUnderWords(String what) {
+            List<Element> data = new ArrayList<>(paths("dot"));
+            data.addAll(paths("bar"));
+            if (paths("curve").size() == 1) {
+                data.addAll(paths("curve"));
+            }
+            List<String> wrong = new ArrayList<>();
+            for (Element path : data) {
+                List<Line2D> lines = lines(path.getAttribute("d"));
+                for (Label label : texts("")) {
+                    if (lines.stream().anyMatch(label.box::intersectsLine)) {
+                        wrong.add(path.getAttribute("class") + " under " + label);
+                    }
+                }
+            }
+            assertEquals(List.of(), wrong, what);
         }
 
         /** However long the run: at most 512 dots, and as many bars, on each stretch. */
