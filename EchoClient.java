@@ -512,6 +512,7 @@ public class EchoClient {
         }
     }
 
+    /** Daemons, so that one that looks up a name for ever does not keep the program. */
     private void startThreads() {
         together.bulkRegister(parallel);
         startNanos = System.nanoTime();
@@ -699,8 +700,7 @@ public class EchoClient {
      * once, without a lock: one that loses its core in the middle must not make others wait.
      */
     static final class Histogram {
-        private static final int SUB_BUCKETS = 2048;
-        private static final int HALF = SUB_BUCKETS / 2;
+        private static final int HALF = 1024;
 
         private final AtomicLongArray buckets = new AtomicLongArray(55 * HALF);
         private final LongAdder count = new LongAdder();
@@ -783,7 +783,7 @@ public class EchoClient {
                     + "#[Mean    = %12.3f, StdDeviation   = %12.3f]\n"
                     + "#[Max     = %12.3f, Total count    = %12d]\n"
                     + "#[Buckets = %12d, SubBuckets     = %12d]\n", max / 1e3, 1.0, count(),
-                    mean() / 1e3, stddev() / 1e3, max / 1e3, count(), 54, SUB_BUCKETS);
+                    mean() / 1e3, stddev() / 1e3, max / 1e3, count(), 54, 2 * HALF);
         }
     }
 
@@ -812,6 +812,7 @@ public class EchoClient {
             length = Math.max(length, i + 1);
         }
 
+        /** Puts what one bin has, or a single message, into another; null has nothing. */
         private void merge(int i, double... more) {
             double[] bin = bins[i];
             bins[i] = bin == null ? more : more == null ? bin : new double[] {
@@ -852,6 +853,7 @@ public class EchoClient {
         return figures;
     }
 
+    /** Null stands for a percentile that too few samples support. */
     private Map<String, Object> micros(Histogram histogram) {
         Map<String, Object> micros = map("min", us(histogram.min), "mean", us(histogram.mean()),
                 "stddev", us(histogram.stddev()));
@@ -868,7 +870,6 @@ public class EchoClient {
     private Map<String, Object> environment() {
         long[] after = collections();
         return map("java", System.getProperty("java.version"),
-                "vm", System.getProperty("java.vm.name"),
                 "os", System.getProperty("os.name") + " " + System.getProperty("os.version"),
                 "arch", System.getProperty("os.arch"),
                 "cores", Runtime.getRuntime().availableProcessors(),
@@ -976,7 +977,7 @@ public class EchoClient {
             print("warm-up: %s not counted; first %s, mean %s", count(warmup.rtt.count(),
                     "message"), time(warmup.firstNanos), time(warmup.rtt.mean()));
         }
-        print("mean write %s, mean wait %s; an echo arrived in %.2f pieces",
+        print("mean write %s, mean wait %s; an echo in %.2f pieces",
                 time(measured.writeNanos.sum() / count), time(measured.waitNanos.sum() / count),
                 measured.reads.sum() / count);
         print("%s", conditions());
@@ -1194,7 +1195,7 @@ public class EchoClient {
             text(30, 82, "", "start", format("mean %s, median %s, %,.0f messages/s, %,d in all%s",
                     time(rtt.mean()), time(rtt.percentile(50)), rtt.count() / seconds, rtt.count(),
                     interrupted ? ", INTERRUPTED" : ""));
-            inOrder(110, warmup.rtt.count() == 0 ? 110 : 290, 640);
+            inOrder(110, warmup.rtt.count() == 0 ? 110 : 310, 640);
             byPercentile();
             text(30, 650, "small", "start", conditions());
             text(30, 676, "small", "start", command.replaceAll("(.{115}).{4,}", "$1..."));
@@ -1235,8 +1236,7 @@ public class EchoClient {
                     "messages" + (parallel > 1 ? " on each connection" : ""));
             if (middle > left) {
                 stretch(warmup.series, left, middle);
-                text((left + middle) / 2, TOP + 30, "small", "middle", "warm-up,");
-                text((left + middle) / 2, TOP + 52, "small", "middle", "not counted");
+                text((left + middle) / 2, TOP + 30, "small", "middle", "warm-up, not counted");
             }
             stretch(measured.series, middle, right);
             long each = measured.series.width * parallel;
@@ -1301,9 +1301,9 @@ public class EchoClient {
 
         private void curve(Histogram histogram, String colour) {
             StringBuilder path = new StringBuilder();
-            for (double at = 0; at <= nines; at += 0.01) {
-                double percent = 100 - 100 / Math.pow(10, at);
-                path.append(format("%s%.1f %.1f", at == 0 ? "M" : "L", x(percent),
+            for (int i = 0; i <= 100 * nines; i++) {
+                double percent = i == 100 * nines ? 100 : 100 - 100 / Math.pow(10, i / 100.0);
+                path.append(format("%s%.1f %.1f", i == 0 ? "M" : "L", x(percent),
                         y(histogram.percentile(percent))));
             }
             add("<path class=\"curve %s\" d=\"%s\"/>", colour, path);
