@@ -23,7 +23,6 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
-import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.Iterator;
@@ -31,10 +30,12 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Queue;
 import java.util.Random;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.Phaser;
+import java.util.concurrent.atomic.AtomicLongArray;
+import java.util.concurrent.atomic.DoubleAdder;
+import java.util.concurrent.atomic.LongAdder;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Supplier;
 import java.util.regex.Matcher;
@@ -121,21 +122,12 @@ public class EchoClient {
     /** Where the text goes: nowhere with --json -, for then the JSON has the stream alone. */
     private final PrintStream out;
     private final PrintStream err;
-    private final String host;
-    private final int port;
     private final boolean bench;
     private final boolean spin;
     private final long timeoutNanos;
     private final int parallel;
     /** Messages a second over all connections, on a fixed schedule; 0 is a closed loop. */
     private final long rate;
-    /** The open connections, which are closed when nothing moves on them. */
-    private final Queue<Connection> connections = new ConcurrentLinkedQueue<>();
-    private volatile boolean resolved;
-    private final List<Matcher> limits = new ArrayList<>();
-    /** Where the JSON, the distribution and the picture go, by option, until they are written. */
-    private final Map<String, OutputStream> files = new LinkedHashMap<>();
-    private final StringBuilder command = new StringBuilder("java EchoClient.java");
 
     /** A connection to the server, and the round trip on it. */
     private final class Connection implements AutoCloseable {
@@ -153,11 +145,17 @@ public class EchoClient {
         /** When a byte last moved, for the timeout; 0 while no message is under way. */
         private volatile long movedNanos;
         private volatile boolean timedOut;
+        private final int index;
+        /** The next message: connections begin far apart, so that none sends another's. */
+        private final ByteBuffer message = bytes.duplicate();
+        private long next;
         /** What is under way, for error messages. */
         private String kind = "message";
         private long number;
 
-        Connection() throws IOException {
+        Connection(int index) throws IOException {
+            this.index = index;
+            next = index * 7919L;
             connections.add(this);
         }
 
@@ -290,37 +288,34 @@ public class EchoClient {
     }
 
     /** Connects to the first of the server's addresses that answers, in the time of --timeout. */
-    private Connection connect() throws IOException {
+    private Connection connect(int index) throws IOException {
         IOException failure = null;
         for (InetAddress address : resolve()) {
-            Connection connection = null;
+            Connection connection = new Connection(index);
             try {
-                connection = new Connection();
                 // Nagle's algorithm (RFC 896) would hold back the end of a message until the server
                 // has acknowledged its beginning, which it delays by about 40 ms.
                 connection.channel.setOption(StandardSocketOptions.TCP_NODELAY,
                         !options.given("--nagle"));
-                connection.channel.socket().connect(new InetSocketAddress(address, port),
+                connection.channel.socket().connect(
+                        new InetSocketAddress(address, (int) options.number("--port")),
                         (int) Math.min(Integer.MAX_VALUE, timeoutNanos / 1_000_000));
                 return connection;
             } catch (IOException e) {
+                connection.close();
                 failure = failure == null ? e : failure;
-                if (connection != null) {
-                    connection.close();
-                }
             }
         }
-        String reason = "" + failure.getMessage();
         throw cannotConnect(failure instanceof SocketTimeoutException ? "no answer within "
                 + time(timeoutNanos) + "; is the host up, and the port open in its firewall?"
-                : reason + (failure instanceof ConnectException
-                ? "; is the server running? start it with: java EchoServer.java --port " + port
-                : reason.contains("open files") ? "; raise ulimit -n" : "; check --host, --port"));
+                : failure.getMessage() + (failure instanceof ConnectException
+                ? "; is the server running? start it with: java EchoServer.java --port "
+                        + options.text("--port") : "; check --host, --port"));
     }
 
     private InetAddress[] resolve() throws IOException {
         try {
-            return InetAddress.getAllByName(host);
+            return InetAddress.getAllByName(options.text("--host"));
         } catch (UnknownHostException e) {
             throw cannotConnect("unknown host; check --host");
         } finally {
@@ -329,8 +324,9 @@ public class EchoClient {
     }
 
     private IOException cannotConnect(String why) {
-        String shown = host.matches("[^\\[].*:.*") ? "[" + host + "]" : host;
-        return new IOException("cannot connect to " + shown + ":" + port + ": " + why);
+        String host = options.text("--host").replaceAll("^[^\\[].*:.*", "[$0]");
+        return new IOException("cannot connect to " + host + ":" + options.text("--port") + ": "
+                + why);
     }
 
     /** What is sent: message n is as many bytes as its size, from n on, modulo the period. */
@@ -368,99 +364,21 @@ public class EchoClient {
         return buffer.limit(start + size).position(start);
     }
 
-    private EchoClient(Options options, PrintStream out, PrintStream err, String... args) {
-        this.options = options;
-        this.err = err;
-        boolean alone = options.text("--json").equals("-");
-        this.out = alone ? new PrintStream(OutputStream.nullOutputStream()) : out;
-        if (alone) {
-            files.put("--json", out);
-        }
-        for (String arg : args) {
-            command.append(' ').append(quoted(arg));
-        }
-        host = options.text("--host");
-        port = (int) options.number("--port");
-        bench = options.given("--bench");
-        spin = options.given("--spin");
-        timeoutNanos = options.number("--timeout");
-        parallel = (int) options.number("--parallel");
-        rate = options.given("--rate") ? options.number("--rate") : 0;
-        warmup = new Tally();
-        measured = new Tally();
-        rtt = measured.rtt;
-        Options.check(!options.given("--message") || !options.given("--size"),
-                "--message and --size exclude each other");
-        Options.check(!options.given("--repeat") || !options.given("--duration"),
-                "--repeat and --duration exclude each other");
-        for (String name : List.of("--repeat", "--duration", "--warmup", "--parallel", "--rate",
-                "--hgrm", "--plot", "--fail-if")) {
-            Options.check(bench || !options.given(name), name + " needs --bench");
-        }
-        String message = options.text("--message");
-        Options.check(!message.equals("-") || !bench && !options.given("--json"),
-                "--message - sends each input line: not with --bench, --json");
-        Options.check(!bench || !message.isEmpty(),
-                "--message needs at least one byte with --bench");
-        Options.check(!bench || !options.given("--size") || options.number("--size") > 0,
-                "--size takes a size from 1 to 1g with --bench, not " + options.text("--size"));
-        // What the command line had, but the platform's charset has not, arrives as U+FFFD.
-        String charset = System.getProperty("sun.jnu.encoding", "UTF-8");
-        Options.check(!message.contains("\ufffd")
-                || Charset.forName(charset).newEncoder().canEncode('\ufffd'), "--message has"
-                + " characters that " + charset + " lacks: set LC_ALL=C.UTF-8, or use --message -");
-        if (options.given("--fail-if")) {
-            for (String condition : options.text("--fail-if").split(",", -1)) {
-                limits.add(limit(condition));
-            }
-        }
-    }
-
-    /** Does what was asked for; returns the exit status. A failure stands in the JSON, too. */
-    private int start() throws IOException {
-        Thread hook = new Thread(this::interrupt, "interrupted");
-        Runtime.getRuntime().addShutdownHook(hook);
-        try {
-            openFiles();
-            if (bench || !files.isEmpty()) { // one message alone has no use for these 50 ms
-                load = ManagementFactory.getOperatingSystemMXBean().getSystemLoadAverage();
-                collectionsBefore = collections();
-            }
-            makeMessages();
-            startWorkers();
-            awaitWorkers();
-            return bench || !files.isEmpty() ? report() : 0;
-        } catch (IOException | OutOfMemoryError e) {
-            workers.clear(); // what they have counted may be what takes all the memory
-            String error = e.getMessage() + (e instanceof IOException ? ""
-                    : ": out of memory; use a smaller --parallel or --size, or java -Xmx4g");
-            write("--json", () -> toJson(map("valid", false, "error", error)) + "\n");
-            throw new IOException(error, e);
-        } finally {
-            reported = true;
-            try {
-                Runtime.getRuntime().removeShutdownHook(hook);
-            } catch (IllegalStateException e) {
-                // it is running: this is the end by Ctrl-C
-            }
-        }
-    }
-
     /** Sends one message, or each line of standard input, and shows what comes back. */
-    private void send(Connection connection, Tally tally) throws IOException {
+    private void send(Connection connection) throws IOException {
         boolean lines = options.text("--message").equals("-");
         InputStream in = new BufferedInputStream(System.in);
         ByteBuffer message = lines ? readLine(in) : select(bytes.duplicate(), 0);
-        while (!lines || message.hasRemaining() && !out.checkError()) {
+        while (message != null && !out.checkError()) {
             int length = message.remaining();
             out.println("[client] sent    : " + shown(message));
             connection.roundTrip(message);
             out.println("[client] received: " + shown(connection.echo.duplicate().flip()));
             connection.check(message, length);
             if (!lines) {
-                connection.finish();
+                connection.finish(); // a surplus byte would belie the time
             }
-            tally.record(connection, connection.startNanos, false);
+            measured.record(connection, connection.startNanos, false);
             long micros = Math.round((connection.endNanos - connection.startNanos) / 1e3);
             out.println("[client] RTT     : " + BigDecimal.valueOf(micros, 3) + " ms");
             if (!lines) {
@@ -480,86 +398,221 @@ public class EchoClient {
                 + (text.length() <= 60 ? "\"" : "...\"") + " (" + bytes.remaining() + " bytes)";
     }
 
-    /** A line of input with its line end, if it has one; empty at the end of the input. */
+    /** A line of input with its line end, if it has one; null at the end of the input. */
     private static ByteBuffer readLine(InputStream in) throws IOException {
         ByteArrayOutputStream line = new ByteArrayOutputStream();
         for (int b = in.read(); b >= 0; b = b == '\n' ? -1 : in.read()) {
             line.write(b);
         }
-        return ByteBuffer.allocateDirect(line.size()).put(line.toByteArray()).flip();
+        return line.size() == 0 ? null
+                : ByteBuffer.allocateDirect(line.size()).put(line.toByteArray()).flip();
     }
 
-    // Each connection has a worker. In a benchmark these meet when all are connected, when all are
-    // warm, and when all have measured; then what they have counted is added up.
-    private final List<Worker> workers = new ArrayList<>();
+    private EchoClient(Options options, PrintStream out, PrintStream err, String... args) {
+        this.options = options;
+        this.err = err;
+        boolean alone = options.text("--json").equals("-");
+        this.out = alone ? new PrintStream(OutputStream.nullOutputStream()) : out;
+        if (alone) {
+            files.put("--json", out);
+        }
+        for (String arg : args) {
+            command += " " + quoted(arg);
+        }
+        bench = options.given("--bench");
+        spin = options.given("--spin");
+        timeoutNanos = options.number("--timeout");
+        parallel = (int) options.number("--parallel");
+        rate = options.given("--rate") ? options.number("--rate") : 0;
+        checkOptions(options.text("--message"));
+        if (options.given("--fail-if")) {
+            for (String condition : options.text("--fail-if").split(",", -1)) {
+                limits.add(limit(condition));
+            }
+        }
+    }
+
+    private void checkOptions(String message) {
+        for (String[] two : new String[][] {{"--message", "--size"}, {"--repeat", "--duration"}}) {
+            Options.check(!options.given(two[0]) || !options.given(two[1]),
+                    two[0] + " and " + two[1] + " exclude each other");
+        }
+        for (String name : List.of("--repeat", "--duration", "--warmup", "--parallel", "--rate",
+                "--hgrm", "--plot", "--fail-if")) {
+            Options.check(bench || !options.given(name), name + " needs --bench");
+        }
+        Options.check(!message.equals("-") || !bench && !options.given("--json"),
+                "--message - sends each input line: not with --bench, --json");
+        Options.check(!bench || !message.isEmpty() && !options.text("--size").matches("0+.?"),
+                "--message, --size: --bench needs at least one byte");
+        // What the command line had, but the platform's charset has not, arrives as U+FFFD.
+        String charset = System.getProperty("sun.jnu.encoding", "UTF-8");
+        Options.check(!message.contains("\ufffd")
+                || Charset.forName(charset).newEncoder().canEncode('\ufffd'), "--message has"
+                + " characters that " + charset + " lacks: set LC_ALL=C.UTF-8, or use --message -");
+    }
+
+    // A benchmark. Each connection has a thread, and all meet three times: when they are connected,
+    // when they are warm, and when they have measured. What they measure they record together.
+    private String command = "java EchoClient.java";
+    /** The open connections, which are closed when nothing moves on them. */
+    private final ConcurrentLinkedQueue<Connection> connections = new ConcurrentLinkedQueue<>();
+    private volatile boolean resolved;
+    private final ConcurrentLinkedQueue<Thread> threads = new ConcurrentLinkedQueue<>();
     private final Phaser together = new Phaser() {
         @Override
         protected boolean onAdvance(int phase, int parties) {
-            if (phase < 2) {
-                collectionsBefore = collections();
-                startNanos = System.nanoTime();
-            }
+            collectionsBefore = phase < 2 ? collections() : collectionsBefore;
+            startNanos = phase < 2 ? System.nanoTime() : startNanos;
+            endNanos = System.nanoTime();
             return false;
         }
     };
-    private final Tally warmup;
-    private final Tally measured;
-    private final Histogram rtt;
-    private final long begunNanos = System.nanoTime();
+    private final Tally warmup = new Tally();
+    private final Tally measured = new Tally();
+    private final Histogram rtt = measured.rtt;
     private volatile long startNanos;
+    private volatile long endNanos;
     private volatile long[] collectionsBefore;
-    private double load;
-    private double seconds;
+    /** The first failure, and whether that, or Ctrl-C, has stopped everyone. */
     private volatile Throwable failure;
     private volatile boolean stopped;
     private volatile boolean interrupted;
     private volatile boolean reported;
 
-    private void startWorkers() throws IOException {
-        long heap = Runtime.getRuntime().maxMemory();
-        if (heap / 150_000 < parallel) { // what a connection counts takes a dozen rows of 8 KiB
-            throw new IOException("out of memory: " + parallel + " connections need "
-                    + parallel * 3L / 20 + " MB of heap, and java has " + heap / 1_000_000
-                    + "; use a smaller --parallel, or java -Xmx4g");
-        }
-        together.bulkRegister(parallel);
+    /** Does what was asked for; returns the exit status. A failure stands in the JSON, too. */
+    private int start() throws IOException {
+        Thread hook = new Thread(this::interrupt, "interrupted");
+        Runtime.getRuntime().addShutdownHook(hook);
         try {
-            for (int i = 0; i < parallel && !stopped; i++) {
-                workers.add(new Worker(i));
-                workers.get(i).start();
+            openFiles();
+            if (bench || !files.isEmpty()) { // one message alone has no use for these 50 ms
+                load = ManagementFactory.getOperatingSystemMXBean().getSystemLoadAverage();
+                collectionsBefore = collections();
             }
-        } catch (OutOfMemoryError e) {
-            fail(e); // no memory for another thread, or for what it counts
+            makeMessages();
+            startThreads();
+            awaitThreads();
+            return bench || !files.isEmpty() ? report() : 0;
+        } catch (IOException | OutOfMemoryError e) {
+            stop(e);
+            Throwable cause = failure != null ? failure : e;
+            String error = cause.getMessage() + (cause instanceof OutOfMemoryError
+                    ? ": out of memory; use a smaller --parallel or --size, or java -Xmx4g"
+                    : ("" + cause.getMessage()).contains("open files") ? "; raise ulimit -n" : "");
+            write("--json", () -> toJson(map("valid", false, "error", error)) + "\n");
+            throw new IOException(error, e);
+        } finally {
+            reported = true;
+            try {
+                Runtime.getRuntime().removeShutdownHook(hook);
+            } catch (IllegalStateException e) {
+                // it is running: this is the end by Ctrl-C
+            }
         }
     }
 
-    /** Looks after the workers until all have ended, and adds up what they have counted. */
-    private void awaitWorkers() throws IOException {
-        boolean terminal = bench && System.console() != null;
-        long endNanos = startNanos;
-        for (Worker worker : workers) {
-            while (worker.isAlive() && (resolved || failure == null)) {
-                closeSilent();
-                err.print(terminal ? "\r" + progress() : "");
-                try {
-                    worker.join(Math.max(1, Math.min(500, timeoutNanos / 10_000_000)));
-                } catch (InterruptedException e) {
-                    fail(new IOException("interrupted"));
-                }
+    /** Daemons, so that one that looks up a name for ever does not keep the program. */
+    private void startThreads() {
+        together.bulkRegister(parallel);
+        startNanos = System.nanoTime();
+        for (int i = 0; i < parallel && !stopped; i++) {
+            int index = i;
+            Thread thread = new Thread(() -> work(index), "client-" + index);
+            thread.setDaemon(true);
+            threads.add(thread);
+            thread.start();
+        }
+    }
+
+    /** Connects, warms up, measures. */
+    private void work(int index) {
+        boolean timed = options.text("--warmup").matches("[0-9.]+[a-zA-Z]+");
+        long limit = options.given("--warmup") ? options.number("--warmup") : 20_000;
+        long limitNanos = timed ? limit : options.given("--warmup") ? Long.MAX_VALUE : SECOND;
+        boolean endless = options.given("--duration");
+        try (Connection connection = connect(index)) {
+            if (!bench) {
+                send(connection);
+                return;
             }
-            if (failure == null) {
-                warmup.add(worker.warmup);
-                measured.add(worker.measured);
-                endNanos = Math.max(endNanos, worker.endNanos);
+            together.arriveAndAwaitAdvance();
+            connection.kind = "warm-up message";
+            exchange(connection, warmup, timed ? Long.MAX_VALUE : limit, limitNanos, 0);
+            together.arriveAndAwaitAdvance();
+            connection.kind = "message";
+            connection.number = 0;
+            exchange(connection, measured, endless ? Long.MAX_VALUE : options.number("--repeat"),
+                    endless ? options.number("--duration") : Long.MAX_VALUE, rate);
+            // Nobody leaves earlier, for closing would take time from those who measure.
+            together.arriveAndAwaitAdvance();
+            if (!stopped) {
+                connection.finish();
+            }
+        } catch (IOException | RuntimeException | OutOfMemoryError e) {
+            stop(e);
+        }
+    }
+
+    /** Message after message: each when the last is back or, with a rate, when it is due. */
+    private void exchange(Connection connection, Tally tally, long count, long nanos, long rate)
+            throws IOException {
+        long start = startNanos;
+        connection.endNanos = start;
+        for (long i = 0; i < count && !stopped; i++) {
+            // This connection takes every parallel-th place of the schedule. The whole product is
+            // divided, so that no rounded interval makes the schedule drift.
+            long due = rate == 0 ? 0
+                    : (long) ((connection.index + i * (double) parallel) * SECOND / rate);
+            if (Math.max(due, connection.endNanos - start) >= nanos) {
+                return;
+            }
+            one(connection, tally, start + due, rate > 0);
+        }
+    }
+
+    /** One message. A method of its own, so that after the warm-up it is compiled code. */
+    private void one(Connection connection, Tally tally, long dueNanos, boolean scheduled)
+            throws IOException {
+        select(connection.message, connection.next++);
+        boolean late = scheduled && System.nanoTime() > dueNanos;
+        if (scheduled && !late) {
+            await(dueNanos);
+        }
+        connection.roundTrip(connection.message);
+        connection.check(connection.message, size);
+        tally.record(connection, scheduled ? dueNanos : connection.startNanos, late);
+    }
+
+    /** Waits until a message is due: parks, then polls the clock, for a park ends late. */
+    private void await(long dueNanos) {
+        // Many connections that poll take the cores from those that have something to do, so
+        // together they get a tenth of one.
+        long poll = parallel == 1 ? 200_000 : Math.min(200_000, SECOND / 10 / rate);
+        for (long left = 1; left > 0 && !stopped; left = dueNanos - System.nanoTime()) {
+            if (dueNanos - System.nanoTime() > poll) {
+                LockSupport.parkNanos(dueNanos - System.nanoTime() - poll);
+            } else {
+                Thread.onSpinWait();
             }
         }
-        err.print(terminal ? format("\r%79s\r", "") : "");
-        err.flush();
-        if (failure instanceof OutOfMemoryError) {
-            throw (OutOfMemoryError) failure;
-        } else if (failure != null) {
-            throw new IOException(failure.getMessage(), failure);
-        } else if (rtt.count == 0 && bench) {
+    }
+
+    /** Looks after the threads until all have ended. */
+    private void awaitThreads() throws IOException {
+        for (Thread thread : threads) {
+            while (thread.isAlive() && failure == null) {
+                closeSilent();
+                try {
+                    thread.join(Math.max(1, Math.min(500, timeoutNanos / 10_000_000)));
+                } catch (InterruptedException e) {
+                    stop(new IOException("interrupted"));
+                }
+            }
+        }
+        if (failure != null) {
+            throw new IOException(failure); // see start
+        } else if (rtt.count() == 0 && bench) {
             throw new IOException("nothing was measured: " + (interrupted ? "interrupted"
                     : "--duration is shorter than a round trip"));
         }
@@ -575,146 +628,33 @@ public class EchoClient {
                 connection.close();
             }
         }
-        if (!resolved && System.nanoTime() - begunNanos > timeoutNanos) {
-            fail(cannotConnect("its name was not looked up within " + time(timeoutNanos)
+        if (!resolved && System.nanoTime() - startNanos > timeoutNanos) {
+            stop(cannotConnect("its name was not looked up within " + time(timeoutNanos)
                     + "; --timeout allows more"));
         }
     }
 
-    private String progress() {
-        Histogram soFar = new Histogram();
-        for (Worker worker : workers) {
-            soFar.add(worker.measured.rtt);
-        }
-        return soFar.count == 0 ? "[bench] connecting, warming up"
-                : format("[bench] %d messages, p50 %s, for %.0f s ", soFar.count,
-                time(soFar.percentile(50)), (System.nanoTime() - startNanos) / 1e9);
-    }
-
-    /** Stops every worker, whether it is reading, waiting for its turn, or for the others. */
-    private void stop() {
-        stopped = true;
-        together.forceTermination();
-        for (int i = 0; i < workers.size(); i++) {
-            workers.get(i).interrupt();
-        }
-    }
-
-    /** The first failure is the one to tell; it ends the run for everyone. */
-    private synchronized void fail(Throwable e) {
+    /** Stops everyone, whether reading, waiting for a message to be due, or for the others. */
+    private synchronized void stop(Throwable reason) {
         if (!stopped) {
-            failure = e;
-            stop();
+            stopped = true;
+            failure = reason;
+            endNanos = together.getPhase() < 3 ? System.nanoTime() : endNanos;
+            together.forceTermination();
+            threads.forEach(Thread::interrupt);
         }
     }
 
     /** On Ctrl-C: what was measured until now is reported before the program ends. */
     private void interrupt() {
         interrupted = true;
-        stop();
+        stop(null);
         for (int i = 0; i < 2000 && !reported; i++) {
             LockSupport.parkNanos(SECOND / 1000);
         }
     }
 
-    /** One connection, in a thread of its own. */
-    private final class Worker extends Thread {
-        private final int number;
-        private final Tally warmup = new Tally();
-        private final Tally measured = new Tally();
-        private final ByteBuffer message = bytes.duplicate();
-        /** The next message; connections begin far apart, so that none sends another's. */
-        private long next;
-        private volatile long endNanos;
-
-        Worker(int number) {
-            super("client-" + number);
-            setDaemon(true);
-            setUncaughtExceptionHandler((thread, e) -> fail(e));
-            this.number = number;
-            next = number * 7919L;
-        }
-
-        /** Connects, warms up, measures. */
-        @Override
-        public void run() {
-            boolean timed = options.text("--warmup").matches("[0-9.]+[a-zA-Z]+");
-            long limit = options.given("--warmup") ? options.number("--warmup") : 20_000;
-            long limitNanos = timed ? limit : options.given("--warmup") ? Long.MAX_VALUE : SECOND;
-            boolean endless = options.given("--duration");
-            try (Connection connection = connect()) {
-                if (!bench) {
-                    send(connection, measured);
-                    return;
-                }
-                together.arriveAndAwaitAdvance();
-                connection.kind = "warm-up message";
-                exchange(connection, warmup, timed ? Long.MAX_VALUE : limit, limitNanos, 0);
-                measured.prepare(warmup);
-                together.arriveAndAwaitAdvance();
-                connection.kind = "message";
-                connection.number = 0;
-                exchange(connection, measured, endless ? Long.MAX_VALUE
-                        : options.number("--repeat"),
-                        endless ? options.number("--duration") : Long.MAX_VALUE, rate);
-                endNanos = System.nanoTime();
-                // Nobody leaves earlier, for closing would take time from those who measure.
-                together.arriveAndAwaitAdvance();
-                if (!stopped) {
-                    connection.finish();
-                }
-            } catch (IOException | OutOfMemoryError e) {
-                endNanos = System.nanoTime();
-                fail(e);
-            }
-        }
-
-        /** Message after message: each when the last is back or, with a rate, when due. */
-        private void exchange(Connection connection, Tally tally, long count, long nanos,
-                long rate) throws IOException {
-            long start = startNanos;
-            connection.endNanos = start;
-            for (long i = 0; i < count && !stopped; i++) {
-                // This connection takes every parallel-th place of the schedule. The whole product
-                // is divided, so that no rounded interval makes the schedule drift.
-                long due = rate == 0 ? 0
-                        : (long) ((number + i * (double) parallel) * SECOND / rate);
-                if (Math.max(due, connection.endNanos - start) >= nanos) {
-                    return;
-                }
-                one(connection, tally, start + due, rate > 0);
-            }
-        }
-
-        /** One message. A method of its own, so that after the warm-up it is compiled code. */
-        private void one(Connection connection, Tally tally, long dueNanos, boolean scheduled)
-                throws IOException {
-            select(message, next++);
-            boolean late = scheduled && System.nanoTime() > dueNanos;
-            if (scheduled && !late) {
-                await(dueNanos);
-            }
-            connection.roundTrip(message);
-            connection.check(message, size);
-            tally.record(connection, scheduled ? dueNanos : connection.startNanos, late);
-        }
-
-        /** Waits until a message is due: parks, then polls the clock, for a park ends late. */
-        private void await(long dueNanos) {
-            // Many connections that poll take the cores from those that have something to do, so
-            // together they get a tenth of one.
-            long poll = parallel == 1 ? 200_000 : Math.min(200_000, SECOND / 10 / rate);
-            for (long left = 1; left > 0 && !stopped; left = dueNanos - System.nanoTime()) {
-                if (dueNanos - System.nanoTime() > poll) {
-                    LockSupport.parkNanos(dueNanos - System.nanoTime() - poll);
-                } else {
-                    Thread.onSpinWait();
-                }
-            }
-        }
-    }
-
-    /** What the messages of one connection, or of several together, came to. */
+    /** What the messages came to, of all connections together. */
     private final class Tally {
         /** Round trips as they count: from when a message was due, which without --rate is sent. */
         private final Histogram rtt = new Histogram();
@@ -723,24 +663,16 @@ public class EchoClient {
         private final Histogram wakeup = new Histogram();
         /** By how much those were late that could not be sent when due: an echo was under way. */
         private final Histogram behind = new Histogram();
-        private final List<Histogram> all = List.of(rtt, service, wakeup, behind);
         /** The round trips in their order, if they are to be drawn. */
-        private final Series series = options.given("--plot") ? new Series() : null;
+        private final Series series = new Series();
+        /** The first round trip; of several connections, the longest. */
         private long firstNanos;
-        private long writeNanos;
-        private long waitNanos;
-        private long reads;
-
-        /** Makes room for what is like the other, so that none need be made while measuring. */
-        void prepare(Tally other) {
-            for (int i = 0; i < all.size(); i++) {
-                all.get(i).prepare(other.all.get(i));
-            }
-        }
+        private final LongAdder writeNanos = new LongAdder();
+        private final LongAdder waitNanos = new LongAdder();
+        private final LongAdder reads = new LongAdder();
 
         void record(Connection trip, long dueNanos, boolean late) {
             long nanos = trip.endNanos - dueNanos;
-            firstNanos = rtt.count == 0 ? nanos : firstNanos;
             rtt.record(nanos);
             if (rate > 0) {
                 service.record(trip.endNanos - trip.startNanos);
@@ -749,94 +681,59 @@ public class EchoClient {
             if (late) {
                 behind.record(trip.startNanos - dueNanos);
             }
-            if (series != null) {
-                series.add(nanos);
+            writeNanos.add(trip.writtenNanos - trip.startNanos);
+            waitNanos.add(trip.endNanos - trip.writtenNanos);
+            reads.add(trip.reads);
+            if (trip.number == 1 || options.given("--plot")) {
+                synchronized (this) {
+                    firstNanos = trip.number == 1 ? Math.max(firstNanos, nanos) : firstNanos;
+                    series.add(trip.number - 1, nanos);
+                }
             }
-            writeNanos += trip.writtenNanos - trip.startNanos;
-            waitNanos += trip.endNanos - trip.writtenNanos;
-            reads += trip.reads;
-        }
-
-        void add(Tally other) {
-            for (int i = 0; i < all.size(); i++) {
-                all.get(i).add(other.all.get(i));
-            }
-            if (series != null) {
-                series.add(other.series);
-            }
-            firstNanos = Math.max(firstNanos, other.firstNanos);
-            writeNanos += other.writeNanos;
-            waitNanos += other.waitNanos;
-            reads += other.reads;
         }
     }
 
     /**
      * Counts durations in nanoseconds, in buckets that are exact up to 2047 and then 1/1024 of
      * their power of two wide (log-linear, as in HdrHistogram), so that each keeps three
-     * significant digits. Count, sum, minimum and maximum are exact. A row of 8 KiB is made for
-     * each power of two that occurs, at most 54, however long the run.
+     * significant digits. Count, sum, minimum and maximum are exact. Many threads may record at
+     * once, without a lock: one that loses its core in the middle must not make others wait.
      */
     static final class Histogram {
-        private static final int SUB_BUCKETS = 2048;
-        private static final int HALF = SUB_BUCKETS / 2;
+        private static final int HALF = 1024;
 
-        private final long[][] rows = new long[55][];
-        long count;
-        long min = Long.MAX_VALUE;
-        long max;
-        private double sum;
-        private double sumOfSquares;
+        private final AtomicLongArray buckets = new AtomicLongArray(55 * HALF);
+        private final LongAdder count = new LongAdder();
+        private final DoubleAdder sum = new DoubleAdder();
+        private final DoubleAdder sumOfSquares = new DoubleAdder();
+        volatile long min = Long.MAX_VALUE;
+        volatile long max;
 
         void record(long nanos) {
             int shift = Math.max(0, 53 - Long.numberOfLeadingZeros(nanos));
-            int index = shift * HALF + (int) (nanos >>> shift);
-            row(index)[index % HALF]++;
-            count++;
-            sum += nanos;
-            sumOfSquares += (double) nanos * nanos;
-            min = Math.min(min, nanos);
-            max = Math.max(max, nanos);
-        }
-
-        /** Makes the rows that the other one has. */
-        void prepare(Histogram other) {
-            for (int i = 0; i < rows.length; i++) {
-                rows[i] = other.rows[i] == null ? rows[i] : new long[HALF];
-            }
-        }
-
-        private long[] row(int index) {
-            long[] row = rows[index / HALF];
-            return row != null ? row : (rows[index / HALF] = new long[HALF]);
-        }
-
-        void add(Histogram other) {
-            for (int index : other.filled()) {
-                row(index)[index % HALF] += other.at(index);
-            }
-            count += other.count;
-            sum += other.sum;
-            sumOfSquares += other.sumOfSquares;
-            min = Math.min(min, other.min);
-            max = Math.max(max, other.max);
-        }
-
-        /** The buckets that are not empty, in their order. */
-        private List<Integer> filled() {
-            List<Integer> filled = new ArrayList<>();
-            for (int index = 0; index < rows.length * HALF; index++) {
-                if (rows[index / HALF] == null) {
-                    index += HALF - 1;
-                } else if (at(index) > 0) {
-                    filled.add(index);
+            buckets.getAndIncrement(shift * HALF + (int) (nanos >>> shift));
+            count.increment();
+            sum.add(nanos);
+            sumOfSquares.add((double) nanos * nanos);
+            if (nanos < min || nanos > max) { // seldom
+                synchronized (this) {
+                    min = Math.min(min, nanos);
+                    max = Math.max(max, nanos);
                 }
             }
-            return filled;
         }
 
-        private long at(int index) {
-            return rows[index / HALF][index % HALF];
+        long count() {
+            return count.sum();
+        }
+
+        double mean() {
+            return sum.sum() / count();
+        }
+
+        /** The standard deviation of all that was recorded, not an estimate from a sample. */
+        double stddev() {
+            return Math.sqrt(Math.max(0, sumOfSquares.sum() / count() - mean() * mean()));
         }
 
         /** The highest value that a bucket counts, but no more than the maximum. */
@@ -845,35 +742,23 @@ public class EchoClient {
             return Math.min(max, ((index - (long) shift * HALF + 1) << shift) - 1);
         }
 
-        double mean() {
-            return sum / count;
-        }
-
-        /** The standard deviation of all that was recorded, not an estimate from a sample. */
-        double stddev() {
-            return Math.sqrt(Math.max(0, sumOfSquares / count - mean() * mean()));
-        }
-
         /** By nearest rank: the smallest value that at least so many percent do not exceed. */
         long percentile(double percent) {
-            long seen = 0;
-            for (int index : filled()) {
-                seen += at(index);
-                if (seen >= rank(percent)) {
-                    return value(index);
-                }
+            int index = -1;
+            for (long left = rank(percent); left > 0; left -= buckets.get(index)) {
+                index++;
             }
-            return max;
+            return value(index);
         }
 
         /** The rank of a percentile; the tiny amount keeps 99.9 % of 1000 at 999 when rounding. */
         private long rank(double percent) {
-            return Math.max(1, (long) Math.ceil(count * percent / 100 - 1e-6));
+            return Math.max(1, (long) Math.ceil(count() * percent / 100 - 1e-6));
         }
 
         /** Whether there are samples beyond a percentile to place it by: p99.9 needs 1000. */
         boolean supports(double percent) {
-            return count * (100 - percent) >= 100 - 1e-6;
+            return count() * (100 - percent) >= 100 - 1e-6;
         }
 
         /**
@@ -885,20 +770,20 @@ public class EchoClient {
                     "Value", "Percentile", "TotalCount", "1/(1-Percentile)"));
             long seen = 0;
             double level = 0;
-            for (int index : filled()) {
-                seen += at(index);
-                for (boolean more = true; more && rank(level) <= seen; more = seen < count) {
-                    text.append(format("%12.3f %2.12f %10d %14.2f\n", value(index) / 1e3,
+            for (int i = 0; seen < count(); i++) {
+                seen += buckets.get(i);
+                for (boolean more = true; more && rank(level) <= seen; more = seen < count()) {
+                    text.append(format("%12.3f %2.12f %10d %14.2f\n", value(i) / 1e3,
                             level / 100, seen, 100 / (100 - level)));
                     long halvings = (long) (Math.log(100 / (100 - level)) / Math.log(2)) + 1;
                     level += 100 / (5 * Math.pow(2, halvings));
                 }
             }
-            return text + format("%12.3f %2.12f %10d\n", max / 1e3, 1.0, count)
-                    + format("#[Mean    = %12.3f, StdDeviation   = %12.3f]\n"
+            return text + format("%12.3f %2.12f %10d\n"
+                    + "#[Mean    = %12.3f, StdDeviation   = %12.3f]\n"
                     + "#[Max     = %12.3f, Total count    = %12d]\n"
-                    + "#[Buckets = %12d, SubBuckets     = %12d]\n",
-                    mean() / 1e3, stddev() / 1e3, max / 1e3, count, 54, SUB_BUCKETS);
+                    + "#[Buckets = %12d, SubBuckets     = %12d]\n", max / 1e3, 1.0, count(),
+                    mean() / 1e3, stddev() / 1e3, max / 1e3, count(), 54, 2 * HALF);
         }
     }
 
@@ -914,93 +799,63 @@ public class EchoClient {
         private long width = 1;
         private long length;
 
-        void add(long nanos) {
-            if (length == width * BINS) {
-                widen();
+        /** Adds message number i, from 0, of a connection. */
+        void add(long i, double nanos) {
+            for (; i >= width * BINS; width *= 2) {
+                double[][] old = bins;
+                bins = new double[BINS][];
+                for (int bin = 0; bin < BINS; bin++) {
+                    merge(bin / 2, old[bin]);
+                }
             }
-            merge((int) (length++ / width), nanos, nanos, nanos, 1);
+            merge((int) (i / width), nanos, nanos, nanos, 1);
+            length = Math.max(length, i + 1);
         }
 
-        /** Adds another connection's, message number by message number. */
-        void add(Series other) {
-            while (width < other.width) {
-                widen();
-            }
-            for (int i = 0; i < BINS && other.bins[i] != null; i++) {
-                merge((int) (i * other.width / width), other.bins[i]);
-            }
-            length = Math.max(length, other.length);
-        }
-
-        private void widen() {
-            double[][] old = bins;
-            bins = new double[BINS][];
-            width *= 2;
-            for (int i = 0; i < BINS && old[i] != null; i++) {
-                merge(i / 2, old[i]);
-            }
-        }
-
-        private void merge(int i, double... bin) {
-            bins[i] = bins[i] == null ? bin.clone() : new double[] {
-                Math.min(bins[i][0], bin[0]), Math.max(bins[i][1], bin[1]), bins[i][2] + bin[2],
-                bins[i][3] + bin[3]};
+        /** Puts what one bin has, or a single message, into another; null has nothing. */
+        private void merge(int i, double... more) {
+            double[] bin = bins[i];
+            bins[i] = bin == null ? more : more == null ? bin : new double[] {
+                Math.min(bin[0], more[0]), Math.max(bin[1], more[1]), bin[2] + more[2],
+                bin[3] + more[3]};
         }
     }
 
-    /** Collections so far, and the milliseconds they took. */
-    private static long[] collections() {
-        long[] sum = new long[2];
-        for (GarbageCollectorMXBean bean : ManagementFactory.getGarbageCollectorMXBeans()) {
-            sum[0] += bean.getCollectionCount();
-            sum[1] += bean.getCollectionTime();
-        }
-        return sum;
-    }
-
-    /** All that is known of the run, in the order and under the names of the JSON. */
+    // What is known of the run: under the names of the JSON, from which the text is made, too.
     private Map<String, Object> figures;
-    private final Map<String, Object> environment = new LinkedHashMap<>();
+    private Map<String, Object> environment;
+    private double load;
+    private double seconds;
 
     private Map<String, Object> figures() {
+        boolean cold = warmup.rtt.count() == 0;
+        double count = rtt.count();
         Map<String, Object> figures = map(
-                "time", "" + Instant.now().truncatedTo(ChronoUnit.SECONDS), "command", "" + command,
-                "host", host, "port", port, "message_bytes", size,
-                "connections", parallel, "messages", rtt.count, "elapsed_s", seconds,
-                "messages_s", rtt.count / seconds,
-                "throughput_mib_s", rtt.count / seconds * size / 0x1p20,
-                "rtt_us", micros(rtt));
+                "time", "" + Instant.ofEpochSecond(System.currentTimeMillis() / 1000),
+                "command", command, "host", options.text("--host"),
+                "port", options.number("--port"), "message_bytes", size, "connections", parallel,
+                "messages", rtt.count(), "elapsed_s", seconds, "messages_s", count / seconds,
+                "throughput_mib_s", count / seconds * size / 0x1p20, "rtt_us", micros(rtt));
         if (rate > 0) {
             figures.putAll(map("service_us", micros(measured.service),
                     "wakeup_us", micros(measured.wakeup), "rate_messages_s", rate,
-                    "behind_messages", measured.behind.count,
+                    "behind_messages", measured.behind.count(),
                     "behind_us_max", us(measured.behind.max)));
         }
-        boolean cold = warmup.rtt.count == 0;
-        long[] after = collections();
-        environment.putAll(map("java", System.getProperty("java.version"),
-                "vm", System.getProperty("java.vm.name"),
-                "os", System.getProperty("os.name") + " " + System.getProperty("os.version"),
-                "arch", System.getProperty("os.arch"),
-                "cores", Runtime.getRuntime().availableProcessors(),
-                "load_average", load < 0 ? null : load,
-                "gc_count", after[0] - collectionsBefore[0],
-                "gc_ms", after[1] - collectionsBefore[1]));
-        figures.putAll(map("warmup", map("messages", warmup.rtt.count,
+        figures.putAll(map("warmup", map("messages", warmup.rtt.count(),
                         "first_us", cold ? null : us(warmup.firstNanos),
                         "mean_us", cold ? null : us(warmup.rtt.mean())),
-                "write_us_mean", us((double) measured.writeNanos / rtt.count),
-                "wait_us_mean", us((double) measured.waitNanos / rtt.count),
-                "reads_mean", (double) measured.reads / rtt.count,
-                "environment", environment,
-                "warnings", bench ? warnings() : List.of(),
-                "interrupted", interrupted, "valid", true));
+                "write_us_mean", us(measured.writeNanos.sum() / count),
+                "wait_us_mean", us(measured.waitNanos.sum() / count),
+                "reads_mean", measured.reads.sum() / count, "environment", environment,
+                "warnings", bench ? warnings() : List.of(), "interrupted", interrupted,
+                "valid", true));
         return figures;
     }
 
+    /** Null stands for a percentile that too few samples support. */
     private Map<String, Object> micros(Histogram histogram) {
-        Map<String, Object> micros = map("min", us(histogram.min),
-                "mean", us(histogram.mean()),
+        Map<String, Object> micros = map("min", us(histogram.min), "mean", us(histogram.mean()),
                 "stddev", us(histogram.stddev()));
         for (String name : List.of("50", "90", "95", "99", "99.9")) {
             double percent = Double.parseDouble(name);
@@ -1009,6 +864,28 @@ public class EchoClient {
         }
         micros.put("max", us(histogram.max));
         return micros;
+    }
+
+    /** The conditions under which it ran, which stand beside every result. */
+    private Map<String, Object> environment() {
+        long[] after = collections();
+        return map("java", System.getProperty("java.version"),
+                "os", System.getProperty("os.name") + " " + System.getProperty("os.version"),
+                "arch", System.getProperty("os.arch"),
+                "cores", Runtime.getRuntime().availableProcessors(),
+                "load_average", load < 0 ? null : load,
+                "gc_count", after[0] - collectionsBefore[0],
+                "gc_ms", after[1] - collectionsBefore[1]);
+    }
+
+    /** Garbage collections so far, and the milliseconds they took. */
+    private static long[] collections() {
+        long[] sum = new long[2];
+        for (GarbageCollectorMXBean bean : ManagementFactory.getGarbageCollectorMXBeans()) {
+            sum[0] += bean.getCollectionCount();
+            sum[1] += bean.getCollectionTime();
+        }
+        return sum;
     }
 
     /** What a reader should know before believing the figures, and what to do about it. */
@@ -1029,14 +906,8 @@ public class EchoClient {
             warnings.add("a stall of " + time(rtt.max) + " hides here, since nothing more was"
                     + " sent until it was over: --rate counts what was due meanwhile, too");
         }
-        if (measured.behind.count > rtt.count / 2 && rtt.count / seconds < 0.99 * rate) {
+        if (measured.behind.count() > rtt.count() / 2 && rtt.count() / seconds < 0.99 * rate) {
             warnings.add("behind schedule: use more --parallel or a lower --rate");
-        } else if (measured.behind.count > rtt.count / 100) {
-            warnings.add("behind schedule for a while, as after a stall of the server: response"
-                    + " counts that, service does not");
-        }
-        if ((long) environment.get("gc_count") > 0) {
-            warnings.add("garbage was collected during the run: try java -Xmx4g");
         }
         if (rate == 0 && (spin ? 2 : 1) * parallel > (int) environment.get("cores")) {
             warnings.add("more threads than cores, and waiting for one counts: use a smaller"
@@ -1047,11 +918,11 @@ public class EchoClient {
 
     /** Prints the result and writes what was asked for; returns the exit status. */
     private int report() {
+        environment = environment();
         figures = figures();
         if (bench) {
-            for (String line : lines()) {
-                out.println("[bench] " + line);
-            }
+            printFigures();
+            printConditions();
         }
         out.flush();
         int status = interrupted ? 130 : 0;
@@ -1064,84 +935,59 @@ public class EchoClient {
     }
 
     /** Three lines that stay as they always were, then all else that is worth knowing. */
-    private List<String> lines() {
-        double bytes = (double) rtt.count * size;
-        List<String> lines = new ArrayList<>();
-        lines.add(format("repeats: %d, msg_len: %d bytes", rtt.count, size));
-        lines.add(format("avg RTT: %.3f ms, p95 RTT: %.3f ms", rtt.mean() / 1e6,
-                rtt.percentile(95) / 1e6));
-        lines.add(format("throughput: %.2f MiB/s (%.2f MB/s)", bytes / seconds / 0x1p20,
-                bytes / seconds / 1e6));
+    private void printFigures() {
+        double bytesPerSecond = rtt.count() / seconds * size;
+        print("repeats: %d, msg_len: %d bytes", rtt.count(), size);
+        print("avg RTT: %.3f ms, p95 RTT: %.3f ms", rtt.mean() / 1e6, rtt.percentile(95) / 1e6);
+        print("throughput: %.2f MiB/s (%.2f MB/s)", bytesPerSecond / 0x1p20, bytesPerSecond / 1e6);
         if (interrupted) {
-            lines.add("INTERRUPTED: this is what was measured until then");
+            print("INTERRUPTED: this is what was measured until then");
         }
-        lines.add(format("%-8s %8s %8s %8s %8s %8s %8s %8s", "", "min", "p50", "p90", "p95",
-                "p99", "p99.9", "max"));
+        print("              min      p50      p90      p95      p99    p99.9      max");
         if (rate == 0) {
-            lines.add(row("RTT", "rtt_us"));
+            printRow("RTT", "rtt_us");
         } else {
-            lines.add(row("response", "rtt_us"));
-            lines.add(row("service", "service_us"));
-            lines.add(row("wake-up", "wakeup_us"));
-            lines.add("response is from when a message was due, service from when it was sent");
-            lines.add("wake-up is by how much the client itself was late to send it");
-            lines.add(format("behind schedule: %.1f %% of the messages, by %s at most",
-                    100.0 * measured.behind.count / rtt.count, time(measured.behind.max)));
+            printRow("response", "rtt_us");
+            printRow("service", "service_us");
+            printRow("wake-up", "wakeup_us");
+            print("response is from when a message was due, service from when it was sent");
+            print("wake-up is by how much the client itself was late to send it");
+            print("behind schedule: %.1f %% of the messages, by %s at most",
+                    100.0 * measured.behind.count() / rtt.count(), time(measured.behind.max));
         }
-        lines.add(format("mean %s, standard deviation %s; %.0f messages/s for %.2f s",
-                time(rtt.mean()), time(rtt.stddev()), rtt.count / seconds, seconds));
-        lines.add(warmup.rtt.count == 0 ? "warm-up: none, the first message took "
-                + time(measured.firstNanos)
-                : "warm-up: " + count(warmup.rtt.count, "message") + " not counted; first "
-                        + time(warmup.firstNanos) + ", mean " + time(warmup.rtt.mean()));
-        double pieces = (double) measured.reads / rtt.count;
-        lines.add(format("mean write %s, mean wait %s; an echo arrived in %s piece%s",
-                time((double) measured.writeNanos / rtt.count),
-                time((double) measured.waitNanos / rtt.count),
-                format("%.2f", pieces).replace(".00", ""), pieces == 1 ? "" : "s"));
-        if (rtt.count > 1) {
-            addBars(lines);
-        }
-        lines.add(conditions());
-        for (Object warning : (List<?>) figures.get("warnings")) {
-            // No wider than 80 columns: later lines begin with two blanks.
-            String broken = ("warning: " + warning).replaceAll("(.{1,70})(?: |$)", "$1\n  ");
-            lines.addAll(List.of(broken.trim().split("\n")));
-        }
-        return lines;
     }
 
-    private String row(String name, String key) {
-        Map<?, ?> micros = (Map<?, ?>) figures.get(key);
+    private void printRow(String name, String key) {
         String row = format("%-8s", name);
         for (String figure : List.of("min", "p50", "p90", "p95", "p99", "p99_9", "max")) {
-            Object value = micros.get(figure);
+            Object value = ((Map<?, ?>) figures.get(key)).get(figure);
             row += format(" %8s", value == null ? "-" : time((double) value * 1e3));
         }
-        return row;
+        print("%s", row);
     }
 
-    /** A small histogram: equal steps on a logarithmic scale up to p99, then the rest. */
-    private void addBars(List<String> lines) {
-        int last = 6;
-        double low = Math.log(Math.max(1, rtt.min));
-        double step = (Math.log(Math.max(1, rtt.percentile(99))) - low) / last + 1e-9;
-        long[] counts = new long[last + 1];
-        long most = 1;
-        for (int i : rtt.filled()) {
-            int bar = (int) ((Math.log(Math.max(1, rtt.value(i))) - low - 1e-9) / step);
-            bar = Math.max(0, Math.min(last, bar));
-            counts[bar] += rtt.at(i);
-            most = Math.max(most, counts[bar]);
+    /** How the figures came about: the warm-up, where the time went, the machine, warnings. */
+    private void printConditions() {
+        double count = rtt.count();
+        print("mean %s, standard deviation %s; %.0f messages/s for %.2f s", time(rtt.mean()),
+                time(rtt.stddev()), count / seconds, seconds);
+        if (warmup.rtt.count() == 0) {
+            print("warm-up: none, the first message took %s", time(measured.firstNanos));
+        } else {
+            print("warm-up: %s not counted; first %s, mean %s", count(warmup.rtt.count(),
+                    "message"), time(warmup.firstNanos), time(warmup.rtt.mean()));
         }
-        for (int i = 0; i <= last; i++) {
-            double top = i == last ? rtt.max : Math.exp(low + (i + 1) * step);
-            lines.add(format("%8s to %8s %-40s %d", time(Math.exp(low + i * step)), time(top),
-                    "#".repeat((int) Math.ceil(40.0 * counts[i] / most)), counts[i]));
+        print("mean write %s, mean wait %s; an echo in %.2f pieces",
+                time(measured.writeNanos.sum() / count), time(measured.waitNanos.sum() / count),
+                measured.reads.sum() / count);
+        print("%s", conditions());
+        for (Object warning : (List<?>) figures.get("warnings")) {
+            // No wider than 80 columns: later lines begin with two blanks more.
+            print("%s", ("warning: " + warning).replaceAll("(.{1,70})(?: |$)", "\n[bench]   $1")
+                    .substring("\n[bench]   ".length()));
         }
     }
 
-    /** Under which conditions it ran, in a line. */
     private String conditions() {
         return format("JDK %s, %s %s, %s, load %s, %s (%s ms)", environment.get("java"),
                 System.getProperty("os.name"), environment.get("arch"),
@@ -1151,22 +997,46 @@ public class EchoClient {
                 environment.get("gc_ms"));
     }
 
+    private void print(String form, Object... values) {
+        out.println("[bench] " + format(form, values));
+    }
+
+    /** A condition of --fail-if: metric, sign, number and, where it is a time, unit. */
+    private static final Pattern LIMIT = Pattern.compile("(min|mean|stddev|max|p50|p90|p95|p99"
+            + "|p99[.]9|throughput|messages)([<>])([0-9]+(?:[.][0-9]+)?)(us|ms|s)?");
+    private final List<Matcher> limits = new ArrayList<>();
+
+    private Matcher limit(String condition) {
+        Matcher limit = LIMIT.matcher(condition.replace(" ", ""));
+        Options.check(limit.matches()
+                && (limit.group(4) == null) == limit.group(1).matches("throughput|messages"),
+                "--fail-if takes a condition such as p99>2ms, mean>100us, throughput<50 (MiB/s) or"
+                + " messages<1000 (a second), not " + condition);
+        if (limit.group(1).startsWith("p") && !options.given("--duration")) {
+            double percent = Double.parseDouble(limit.group(1).substring(1));
+            double needed = Math.rint(100 / (100 - percent));
+            double count = (double) options.number("--repeat") * parallel;
+            Options.check(count >= needed, format("--fail-if %s needs %.0f messages, not %.0f:"
+                    + " raise --repeat", limit.group(1), needed, count));
+        }
+        return limit;
+    }
+
     /** Says so when a condition of --fail-if holds, and by how much; returns the status. */
     private int judge(Matcher limit) {
         String metric = limit.group(1);
-        Map<String, Object> known = micros(rtt);
-        known.put("throughput", figures.get("throughput_mib_s"));
-        known.put("messages", figures.get("messages_s"));
-        Object value = known.get(metric.replace('.', '_'));
         String unit = limit.group(4) != null ? "us"
                 : metric.equals("messages") ? "messages/s" : "MiB/s";
-        double threshold = !unit.equals("us") ? Double.parseDouble(limit.group(3))
-                : Options.parse(limit.group(3) + limit.group(4), "h") / 1e3;
+        Object value = unit.equals("us") ? micros(rtt).get(metric.replace('.', '_'))
+                : figures.get(metric.equals("messages") ? "messages_s" : "throughput_mib_s");
         if (value == null) {
             err.println("[bench] cannot judge --fail-if " + limit.group() + ": "
-                    + count(rtt.count, "message") + " are too few; measure for longer");
+                    + count(rtt.count(), "message") + " are too few; measure for longer");
             return 1;
         }
+        double threshold = unit.equals("us")
+                ? Options.parse(limit.group(3) + limit.group(4), "h") / 1e3
+                : Double.parseDouble(limit.group(3));
         double excess = (double) value - threshold;
         if (limit.group(2).equals(">") ? excess <= 0 : excess >= 0) {
             return 0;
@@ -1175,26 +1045,6 @@ public class EchoClient {
                 metric, value, unit, Math.abs(excess), unit, excess > 0 ? "above" : "below",
                 threshold, unit, limit.group()));
         return 3;
-    }
-
-    private static final Pattern LIMIT = Pattern.compile("(min|mean|stddev|max|p50|p90|p95|p99"
-            + "|p99[.]9|throughput|messages)([<>])([0-9]+(?:[.][0-9]+)?)(us|ms|s)?");
-
-    /** A condition of --fail-if: metric, sign, number and, where it is a time, unit. */
-    private Matcher limit(String condition) {
-        Matcher parts = LIMIT.matcher(condition.replace(" ", ""));
-        Options.check(parts.matches()
-                && (parts.group(4) == null) == parts.group(1).matches("throughput|messages"),
-                "--fail-if takes a condition such as p99>2ms, mean>100us, throughput<50 (MiB/s) or"
-                + " messages<1000 (a second), not " + condition);
-        if (parts.group(1).matches("p[0-9].*") && !options.given("--duration")) {
-            double percent = Double.parseDouble(parts.group(1).substring(1));
-            double count = (double) options.number("--repeat") * parallel;
-            double needed = Math.rint(100 / (100 - percent));
-            Options.check(count >= needed, format("--fail-if %s needs %.0f messages, not %.0f:"
-                    + " raise --repeat", parts.group(1), needed, count));
-        }
-        return parts;
     }
 
     private static String format(String form, Object... values) {
@@ -1232,28 +1082,23 @@ public class EchoClient {
 
     /** A value as JSON (RFC 8259): a map, a list, a number, a boolean, null or a text. */
     private static String toJson(Object value) {
-        StringBuilder json = new StringBuilder();
+        List<String> parts = new ArrayList<>();
         if (value instanceof Map) {
-            for (Map.Entry<?, ?> entry : ((Map<?, ?>) value).entrySet()) {
-                json.append(json.length() == 0 ? "" : ", ").append(toJson(entry.getKey()))
-                        .append(": ").append(toJson(entry.getValue()));
-            }
-            return "{" + json + "}";
+            ((Map<?, ?>) value).forEach((k, v) -> parts.add(toJson(k) + ": " + toJson(v)));
+            return "{" + String.join(", ", parts) + "}";
         }
         if (value instanceof List) {
-            for (Object element : (List<?>) value) {
-                json.append(json.length() == 0 ? "" : ", ").append(toJson(element));
-            }
-            return "[" + json + "]";
+            ((List<?>) value).forEach(element -> parts.add(toJson(element)));
+            return "[" + String.join(", ", parts) + "]";
         }
         if (value == null || value instanceof Number || value instanceof Boolean) {
             return "" + value;
         }
         for (char c : value.toString().toCharArray()) {
-            json.append(c == '"' || c == '\\' ? "\\" + c
+            parts.add(c == '"' || c == '\\' ? "\\" + c
                     : c < ' ' || c > '~' ? format("\\u%04x", (int) c) : "" + c);
         }
-        return "\"" + json + "\"";
+        return "\"" + String.join("", parts) + "\"";
     }
 
     /** A map of names and values in turn, in this order. */
@@ -1264,6 +1109,9 @@ public class EchoClient {
         }
         return map;
     }
+
+    /** Where the JSON, the distribution and the picture go, by option, until they are written. */
+    private final Map<String, OutputStream> files = new LinkedHashMap<>();
 
     /** Opens what the result is to be written to: what can't be written is known at once. */
     private void openFiles() throws IOException {
@@ -1315,70 +1163,63 @@ public class EchoClient {
                 + "svg{font-family:system-ui,'Segoe UI',Helvetica,Arial,sans-serif}"
                 + "text{fill:#222;font-size:18px}.title{font-size:28px;font-weight:600}"
                 + ".small{font-size:17px;fill:#555}path{fill:none}.grid{stroke:#ddd}"
-                + ".frame{fill:none;stroke:#888}.warm{fill:#f6eeda}.bar{stroke-width:2}"
-                + ".curve{stroke-width:3}.curve.c1{stroke-dasharray:9 4}"
-                + ".dot{stroke-width:4;stroke-linecap:round}"
-                + ".bar.c0{stroke:#c3dcee}.bar.c2{stroke:#e6d3a8}.c0{stroke:#0065a8}"
-                + ".c1{stroke:#c84a00}.c2{stroke:#8a6500}circle.c0{fill:#0065a8}"
-                + "@media(prefers-color-scheme:dark){.back{fill:#14171c}text{fill:#eee}"
-                + ".small{fill:#aaa}.grid{stroke:#333a44}.frame{stroke:#778}.warm{fill:#2b2719}"
-                + ".bar.c0{stroke:#24485f}.bar.c2{stroke:#554a2c}.c0{stroke:#5db7f5}"
-                + ".c1{stroke:#ff9a5c}.c2{stroke:#d9b84a}circle.c0{fill:#5db7f5}}</style>";
+                + ".frame{fill:none;stroke:#888}.warm{fill:#f6eeda}.c0{stroke:#0065a8}"
+                + ".c1{stroke:#c84a00;stroke-dasharray:9 4}circle.c0{fill:#0065a8}"
+                + ".bar{stroke-width:2;opacity:.25}.dot{stroke-width:4;stroke-linecap:round}"
+                + ".curve{stroke-width:3}@media(prefers-color-scheme:dark){.back{fill:#14171c}"
+                + "text{fill:#eee}.small{fill:#aaa}.grid{stroke:#333a44}.frame{stroke:#778}"
+                + ".warm{fill:#2b2719}.c0{stroke:#5db7f5}.c1{stroke:#ff9a5c}"
+                + "circle.c0{fill:#5db7f5}}</style>";
 
         private final StringBuilder svg = new StringBuilder();
-        /** Where the axis has lines, in nanoseconds. */
-        private final List<Double> ticks = new ArrayList<>();
+        /** The first and the last line of the axis of time. */
+        private int low;
+        private int high = 1;
+        private final int nines = Math.max(2, (int) Math.ceil(Math.log10(rtt.count())));
 
         /** Draws all of it. */
         String draw() {
-            axis(Math.max(2, Math.min(Math.min(rtt.min, warmup.rtt.min), measured.service.min)),
-                    Math.max(rtt.max, warmup.rtt.max));
-            String title = "TCP echo round trips, " + count(size, "byte") + ", "
-                    + count(parallel, "connection");
+            double least = Math.min(Math.min(rtt.min, warmup.rtt.min), measured.service.min);
+            while (tick(low + 1) <= least / 1.3) {
+                low++;
+            }
+            while (tick(high) < 1.2 * Math.max(rtt.max, warmup.rtt.max) || high == low) {
+                high++;
+            }
+            String title = ("TCP echo round trips, " + count(size, "byte") + ", "
+                    + count(parallel, "connection")).replaceAll("(\\d)(?=(\\d{3})+ )", "$1,");
             add("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 1280 690\" role=\"img\">");
             add("<title>" + title + "</title>" + STYLE);
             add("<rect class=\"back\" width=\"1280\" height=\"690\"/>");
             text(30, 48, "title", "start", title);
             text(30, 82, "", "start", format("mean %s, median %s, %,.0f messages/s, %,d in all%s",
-                    time(rtt.mean()), time(rtt.percentile(50)), rtt.count / seconds, rtt.count,
+                    time(rtt.mean()), time(rtt.percentile(50)), rtt.count() / seconds, rtt.count(),
                     interrupted ? ", INTERRUPTED" : ""));
-            inOrder(110, warmup.rtt.count == 0 ? 110 : 290, 640);
-            byPercentile(700, 1220);
+            inOrder(110, warmup.rtt.count() == 0 ? 110 : 310, 640);
+            byPercentile();
             text(30, 650, "small", "start", conditions());
-            text(30, 676, "small", "start", ("" + command).replaceAll("(.{115}).{4,}", "$1..."));
+            text(30, 676, "small", "start", command.replaceAll("(.{115}).{4,}", "$1..."));
             return svg + "</svg>\n";
         }
 
-        /** Lines at 1, 2 and 5 times the powers of ten, with some room at both ends. */
-        private void axis(double least, double most) {
-            for (double power = 1; ; power *= 10) {
-                for (double tick : new double[] {power, 2 * power, 5 * power}) {
-                    if (tick <= least / 1.3) {
-                        ticks.clear();
-                    }
-                    ticks.add(tick);
-                    if (tick >= 1.2 * most && ticks.size() > 1) {
-                        return;
-                    }
-                }
-            }
+        /** Line number i of the axis, in nanoseconds: 1, 2 and 5 times the powers of ten. */
+        private double tick(int i) {
+            return Math.pow(10, i / 3) * List.of(1, 2, 5).get(i % 3);
         }
 
         /** The height at which a time is drawn. */
         private double y(double nanos) {
-            double low = ticks.get(0);
-            double share = Math.log(Math.max(nanos, low) / low)
-                    / Math.log(ticks.get(ticks.size() - 1) / low);
-            return LOW - share * (LOW - HIGH);
+            double share = Math.log(nanos / tick(low)) / Math.log(tick(high) / tick(low));
+            return LOW - Math.max(0, share) * (LOW - HIGH);
         }
 
         /** The frame of a panel, its lines across, and what it is about. */
         private void panel(double left, double right, String title, String below) {
-            for (double tick : ticks) {
-                if (ticks.size() <= 12 || Math.log10(tick) % 1 == 0) {
-                    add("<path class=\"grid\" d=\"M%.0f %.1fH%.0f\"/>", left, y(tick), right);
-                    text(left - 8, y(tick) + 6, "small", "end",
-                            left > 110 ? "" : time(tick).replaceAll("[.]?0* ", " "));
+            for (int i = low; i <= high; i++) {
+                if (high - low < 12 || i % 3 == 0) {
+                    add("<path class=\"grid\" d=\"M%.0f %.1fH%.0f\"/>", left, y(tick(i)), right);
+                    text(left - 8, y(tick(i)) + 6, "small", "end",
+                            left > 110 ? "" : time(tick(i)).replaceAll("[.]?0* ", " "));
                 }
             }
             add("<rect class=\"frame\" x=\"%.0f\" y=\"%d\" width=\"%.0f\" height=\"%d\"/>",
@@ -1394,11 +1235,10 @@ public class EchoClient {
             panel(left, right, (rate > 0 ? "response times" : "round trips") + " in their order",
                     "messages" + (parallel > 1 ? " on each connection" : ""));
             if (middle > left) {
-                stretch(warmup.series, left, middle, "c2");
-                text((left + middle) / 2, TOP + 30, "small", "middle", "warm-up,");
-                text((left + middle) / 2, TOP + 52, "small", "middle", "not counted");
+                stretch(warmup.series, left, middle);
+                text((left + middle) / 2, TOP + 30, "small", "middle", "warm-up, not counted");
             }
-            stretch(measured.series, middle, right, "c0");
+            stretch(measured.series, middle, right);
             long each = measured.series.width * parallel;
             text((middle + right) / 2, TOP + 30, "small", "middle",
                     each == 1 ? "dot: one message" : format("dot: mean of %,d messages", each));
@@ -1407,7 +1247,7 @@ public class EchoClient {
         }
 
         /** A dot for each bin at its mean, on a bar from its least to its greatest. */
-        private void stretch(Series series, double from, double to, String colour) {
+        private void stretch(Series series, double from, double to) {
             StringBuilder bars = new StringBuilder();
             StringBuilder dots = new StringBuilder();
             for (int i = 0; i < Series.BINS && series.bins[i] != null; i++) {
@@ -1419,52 +1259,51 @@ public class EchoClient {
                 }
                 dots.append(format("M%.1f %.1fh.1", x, y(bin[2] / bin[3])));
             }
-            add("<path class=\"bar %s\" d=\"%s\"/>", colour, bars);
-            add("<path class=\"dot %s\" d=\"%s\"/>", colour, dots);
+            add("<path class=\"bar c0\" d=\"%s\"/>", bars);
+            add("<path class=\"dot c0\" d=\"%s\"/>", dots);
             text((from + to) / 2, BOTTOM + 28, "small", "middle", format("%,d", series.length));
         }
 
         /** Percentile curves, on which each further nine takes the same room. */
-        private void byPercentile(double left, double right) {
-            int nines = Math.max(2, (int) Math.ceil(Math.log10(rtt.count)));
-            double room = (right - left) / nines;
-            panel(left, right, rate > 0 ? "response, service by percentile"
+        private void byPercentile() {
+            panel(700, 1220, rate > 0 ? "response times by percentile; dashed: service times"
                     : "round trips by percentile", "percent of all messages");
             for (int i = 0; i <= nines; i += nines > 5 && i > 2 ? 2 : 1) {
-                add("<path class=\"grid\" d=\"M%.1f %dV%d\"/>", left + i * room, TOP, BOTTOM);
-                text(left + i * room, BOTTOM + 28, "small", "middle",
+                double x = 700 + 520.0 * i / nines;
+                add("<path class=\"grid\" d=\"M%.1f %dV%d\"/>", x, TOP, BOTTOM);
+                text(x, BOTTOM + 28, "small", "middle",
                         new BigDecimal(100).subtract(BigDecimal.ONE.movePointLeft(i - 2)) + " %");
             }
             if (rate > 0) {
-                curve(measured.service, left, room, nines, "c1");
-                text(right - 64, TOP - 12, "", "start", "service");
-                add("<path class=\"curve c1\" d=\"M%.0f %dh26\"/>", right - 98, TOP - 18);
-                text(right - 200, TOP - 12, "", "start", "response");
-                add("<path class=\"curve c0\" d=\"M%.0f %dh26\"/>", right - 234, TOP - 18);
+                curve(measured.service, "c1");
             }
-            curve(rtt, left, room, nines, "c0");
+            curve(rtt, "c0");
             // Labels stand above the curve, which only rises, each above the one before it.
             double above = BOTTOM;
-            for (double percent : new double[] {50, 95, 99, 99.9, 100}) {
-                double value = rtt.percentile(percent);
+            for (String name : List.of("p50", "p95", "p99", "p99.9", "max")) {
+                double percent = name.equals("max") ? 100 : Double.parseDouble(name.substring(1));
                 if (rtt.supports(percent) || percent == 100) {
-                    double x = left + room * Math.log10(Math.min(rtt.count, 100 / (100 - percent)));
-                    above = Math.min(y(value) - 12, above - 20);
-                    String name = percent == 100 ? "max" : "p" + ("" + percent).replace(".0", "");
-                    boolean first = percent == 50 || x < left + 110; // clear of the frame
-                    text(first ? x + 4 : x - 6, percent == 50 ? y(value) + 26 : above, "small",
-                            first ? "start" : "end", name + " " + time(value));
-                    add("<circle class=\"c0\" cx=\"%.1f\" cy=\"%.1f\" r=\"5\"/>", x, y(value));
+                    double x = x(percent);
+                    double y = y(rtt.percentile(percent));
+                    above = Math.min(y - 12, above - 20);
+                    boolean first = percent == 50 || x < 810; // clear of the frame
+                    text(first ? x + 4 : x - 6, percent == 50 ? y + 26 : above, "small",
+                            first ? "start" : "end", name + " " + time(rtt.percentile(percent)));
+                    add("<circle class=\"c0\" cx=\"%.1f\" cy=\"%.1f\" r=\"5\"/>", x, y);
                 }
             }
         }
 
-        private void curve(Histogram histogram, double left, double room, int nines,
-                String colour) {
+        /** Where a percentile is drawn; the maximum is as far out as there are messages. */
+        private double x(double percent) {
+            return 700 + 520 * Math.log10(Math.min(rtt.count(), 100 / (100 - percent))) / nines;
+        }
+
+        private void curve(Histogram histogram, String colour) {
             StringBuilder path = new StringBuilder();
-            for (double at = 0; at <= nines; at += 0.01) {
-                double percent = 100 - 100 / Math.pow(10, at);
-                path.append(format("%s%.1f %.1f", at == 0 ? "M" : "L", left + at * room,
+            for (int i = 0; i <= 100 * nines; i++) {
+                double percent = i == 100 * nines ? 100 : 100 - 100 / Math.pow(10, i / 100.0);
+                path.append(format("%s%.1f %.1f", i == 0 ? "M" : "L", x(percent),
                         y(histogram.percentile(percent))));
             }
             add("<path class=\"curve %s\" d=\"%s\"/>", colour, path);
@@ -1486,10 +1325,10 @@ public class EchoClient {
      * sizes in bytes and durations), default, meaning. A wrong one is an IllegalArgumentException.
      */
     private static class Options {
-        /** What a number, a size (up to some g) and a duration (up to some h) may end in. */
-        private static final Map<String, Map<String, Double>> UNITS = Map.of("", Map.of("", 1.0),
-                "g", Map.of("", 1.0, "k", 0x1p10, "m", 0x1p20, "g", 0x1p30),
-                "h", Map.of("us", 1e3, "ms", 1e6, "s", 1e9, "m", 6e10, "h", 3.6e12));
+        /** Units of numbers, of sizes (up to g) and of durations (up to h), after that letter. */
+        private static final Map<String, Double> UNITS = Map.of("", 1.0, "g", 1.0, "gk", 0x1p10,
+                "gm", 0x1p20, "gg", 0x1p30, "hus", 1e3, "hms", 1e6, "hs", 1e9, "hm", 6e10,
+                "hh", 3.6e12);
 
         private final Map<String, String[]> rows = new LinkedHashMap<>();
         /** The last value given to each option; "on" for a flag. */
@@ -1541,7 +1380,7 @@ public class EchoClient {
         /** The number in a text, a fraction only before a unit; NaN for any other text. */
         static double parse(String text, String largestUnit) {
             String digits = text.replaceAll("[a-z]*$", "");
-            Double unit = UNITS.get(largestUnit).get(text.substring(digits.length()));
+            Double unit = UNITS.get(largestUnit + text.substring(digits.length()));
             return unit != null && text.matches("[0-9]+([.][0-9]+[a-z]+|[a-z]*)")
                     ? Double.parseDouble(digits) * unit : Double.NaN;
         }

@@ -354,10 +354,10 @@ public class EchoServer implements AutoCloseable {
      * sizes in bytes and durations), default, meaning. A wrong one is an IllegalArgumentException.
      */
     private static class Options {
-        /** What a number, a size (up to some g) and a duration (up to some h) may end in. */
-        private static final Map<String, Map<String, Double>> UNITS = Map.of("", Map.of("", 1.0),
-                "g", Map.of("", 1.0, "k", 0x1p10, "m", 0x1p20, "g", 0x1p30),
-                "h", Map.of("us", 1e3, "ms", 1e6, "s", 1e9, "m", 6e10, "h", 3.6e12));
+        /** Units of numbers, of sizes (up to g) and of durations (up to h), after that letter. */
+        private static final Map<String, Double> UNITS = Map.of("", 1.0, "g", 1.0, "gk", 0x1p10,
+                "gm", 0x1p20, "gg", 0x1p30, "hus", 1e3, "hms", 1e6, "hs", 1e9, "hm", 6e10,
+                "hh", 3.6e12);
 
         private final Map<String, String[]> rows = new LinkedHashMap<>();
         /** The last value given to each option; "on" for a flag. */
@@ -409,7 +409,7 @@ public class EchoServer implements AutoCloseable {
         /** The number in a text, a fraction only before a unit; NaN for any other text. */
         static double parse(String text, String largestUnit) {
             String digits = text.replaceAll("[a-z]*$", "");
-            Double unit = UNITS.get(largestUnit).get(text.substring(digits.length()));
+            Double unit = UNITS.get(largestUnit + text.substring(digits.length()));
             return unit != null && text.matches("[0-9]+([.][0-9]+[a-z]+|[a-z]*)")
                     ? Double.parseDouble(digits) * unit : Double.NaN;
         }

@@ -125,14 +125,6 @@ class ClientWordsTest {
         }
     }
 
-    @Test
-    void oneMessageHasNoBars() throws Exception {
-        try (ClientSupport.TestServer server = server()) {
-            assertFalse(words(bench(server, "--repeat 1 --warmup 0")).contains("#"));
-            assertTrue(words(bench(server, "--repeat 2 --warmup 0")).contains("#"));
-        }
-    }
-
     private static final Pattern WRONG_PLURAL = Pattern.compile("(?<![0-9.,:])(1 (messages(?!/)"
             + "|connections|collections|cores|threads|pieces)|(0|[2-9]|[1-9][0-9]+) (message"
             + "|connection|collection|core|thread)\\b)");
@@ -174,7 +166,6 @@ class ClientWordsTest {
                     })) {
                 ClientSupport.Run run = bench(server, "--repeat 5 --warmup 3");
                 assertPlurals(words(run));
-                assertTrue(words(run).contains("warning: garbage was collected"), run.toString());
                 one = words(run).contains(" 1 collection (");
             }
         }
@@ -231,7 +222,7 @@ class ClientWordsTest {
             Assumptions.assumeTrue(
                     json.number("behind_messages") < json.number("messages") / 2,
                     "too busy a machine: it stalls more than the server does");
-            assertTrue(warnings(json).contains("behind schedule for a while"), json.toString());
+            assertTrue(json.number("behind_messages") > 0, json.toString());
             assertFalse(warnings(json).matches(".*--(parallel|rate).*"), json.toString());
         }
     }

@@ -176,7 +176,6 @@ class MeasurementTest {
             assertTrue(json.number("behind_messages") >= 300, json.toString());
             assertTrue(json.number("behind_messages") <= messages, json.toString());
             assertTrue(json.number("behind_us_max") >= 350_000, json.toString());
-            assertTrue(json.toString().contains("behind schedule"), json.toString());
             assertEquals(1000, json.number("rate_messages_s"));
             assertNeverEarly(json);
         }
@@ -390,7 +389,7 @@ class MeasurementTest {
             double reads = json.number("reads_mean");
             assertTrue(reads > 1 && reads <= 4, json.toString());
             assertTrue(json.number("wait_us_mean") >= 30_000, json.toString());
-            assertTrue(text(server, "--warmup", "0").toString().contains("an echo arrived in "));
+            assertTrue(text(server, "--warmup", "0").toString().contains("an echo in "));
         }
     }
 

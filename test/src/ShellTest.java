@@ -137,7 +137,7 @@ class ShellTest {
 
     @Test
     void heapExhaustedIsAJsonObjectToo() throws Exception {
-        for (String arguments : List.of("--bench --parallel 600", "--size 300m")) {
+        for (String arguments : List.of("--bench --size 30m", "--size 300m")) {
             ClientSupport.Run run = bash("${CLIENT/java /java -Xmx24m } " + arguments
                     + " --json -").expect(1);
             assertEquals(false, run.json().get("valid"));
