@@ -263,6 +263,19 @@ class ClientWordsTest {
         }
     }
 
+    /** Behind schedule is who waits for an echo; nobody does before the first message. */
+    @ParameterizedTest
+    @ValueSource(strings = {"--parallel 1", "--parallel 5"})
+    void aFirstMessageIsNotBehindSchedule(String parallel) throws Exception {
+        try (ClientSupport.TestServer server = server()) {
+            ClientJson json = bench(server, "--rate 100 --repeat 1 --warmup 0 --json - "
+                    + parallel).json();
+            assertEquals(0, json.number("behind_messages"), json.toString());
+            assertEquals(json.number("rtt_us.mean") - json.number("service_us.mean"),
+                    json.number("wakeup_us.mean"), 0.01, json.toString());
+        }
+    }
+
     @ParameterizedTest
     @ValueSource(strings = {"p99.9>1s --repeat 100", "p99>1s --repeat 99", "p50>1s --repeat 1",
         "min>1s,p95>1s --repeat 19", "p99.9>1s --repeat 333 --parallel 3"})
@@ -276,6 +289,18 @@ class ClientWordsTest {
             assertTrue(run.err.get(0).matches("\\[client\\] --fail-if p[0-9.]+ needs [0-9]+"
                     + " messages, not [0-9]+.*"), run.toString());
             assertEquals(0, connections.get());
+        }
+    }
+
+    /** With a duration it is known only afterwards. */
+    @Test
+    void oneMessageIsTooFewToBeJudged() throws Exception {
+        try (ClientSupport.TestServer server = server()) {
+            ClientSupport.Run run = ClientSupport.run(server.port(), ("--bench --duration 1ms"
+                    + " --rate 1 --warmup 0 --fail-if p50>1s --size " + SIZE).split(" ")).expect(1);
+            assertTrue(run.err.get(0).startsWith("[bench] cannot judge --fail-if p50>1s: "), ""
+                    + run);
+            assertFalse(run.err.get(0).contains("1 message are"), run.toString());
         }
     }
 

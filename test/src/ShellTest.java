@@ -150,6 +150,8 @@ class ShellTest {
     void descriptorsExhaustedNamesTheLimit() throws Exception {
         ClientSupport.Run run = bash("ulimit -n 60; $CLIENT --bench --parallel 100").expect(1);
         assertOneLine("ulimit -n", run);
+        assertTrue(run.err.get(0).startsWith("[client] cannot connect to 127.0.0.1:"),
+                "what and where: " + run);
     }
 
     /** A server on the second address of a name is found. */
