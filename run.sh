@@ -1,18 +1,20 @@
 #!/usr/bin/env bash
 # Runs what this project documents: the measured steps, the tests, and demos to show to people.
 # It needs bash 3.2 or later (macOS has no newer one) and a JDK, 11 or later. Nothing is built.
-set -uf # -f: a * in a text stays a *
+# shellcheck disable=SC2016,SC2046,SC2086 # no quotes, or single ones, are meant
+set -uf # -f: and a * among them stays a *
 
 usage() {
     cat <<END
 usage: ./run.sh [--port N] [--async-port N]   the documented steps [5050, 5051; 0: any free]
        ./run.sh compare FILE...               results of --json side by side
        ./run.sh test [MAVEN ARGUMENT...]      the tests (needs Maven)
-       ./run.sh demo                          lists the demos
-       ./run.sh demo NAME...|all [--step]     runs them; --step waits for Enter
+       ./run.sh demo [NAME...|all] [--step]   lists or runs demos; --step waits for Enter
 
-The java of JAVA_HOME is used if that is set, otherwise the one on the PATH.
+The java of JAVA_HOME is used if that is set, otherwise the one on the PATH. The demos:
+
 END
+    demo_list
 }
 
 demo_list() {
@@ -30,9 +32,7 @@ END
 main() {
     case ${1:-} in
         -h | --help) usage ;;
-        compare) shift && compare "$@" ;;
-        test) shift && run_tests "$@" ;;
-        demo) shift && run_demos "$@" ;;
+        compare | test | demo) "run_$1" "${@:2}" ;;
         *) documented_steps "$@" ;;
     esac
 }
@@ -40,53 +40,36 @@ main() {
 # ---------------------------------------------------------------- the documented steps
 
 documented_steps() {
-    local name value threaded=5050 async=5051 hello
+    local threaded=5050 async=5051 hello
+    # shellcheck disable=SC2048
+    set -- ${*//=/ } # --port=6000 becomes two words
     while [ $# -gt 0 ]; do
-        name=${1%%=*} value=${1#*=}
         case $1 in
-            --port | --async-port) value=${2:-} && shift $(($# > 1)) ;;
+            --port) threaded=${2:-} ;; # whether it is a port is for the server to say
+            --async-port) async=${2:-} ;;
+            *) fail "unknown argument $1; see ./run.sh --help" 2 ;;
         esac
-        shift
-        case $name in
-            --port) threaded=$value ;; # whether it is a port is for the server to say
-            --async-port) async=$value ;;
-            *) wrong "unknown argument $name" ;;
-        esac
+        shift $(($# > 1 ? 2 : 1))
     done
     prepare_java
 
     title '1. two servers: a thread for each connection, and event loops'
     servers "EchoServer --port $threaded" "AsyncEchoServer --port $async"
-
-    title '2. the threaded server: 1 KiB, 2000 times, after a second of warming up'
-    bench threaded --port "${port[1]}" --bench
-
+    title '2. the threaded server: 1 KiB, 2000 times; a second of warming up first'
+    client --port "${port[1]}" --bench \
+        --json results/threaded.json --hgrm results/threaded.hgrm --plot results/threaded.svg
     title '3. the asynchronous server: 16 KiB, 1000 times'
-    bench async --port "${port[2]}" --bench --size 16k --repeat 1000
-
+    client --port "${port[2]}" --bench --size 16k --repeat 1000 \
+        --json results/async.json --hgrm results/async.hgrm --plot results/async.svg
     title '4. one message to the asynchronous server'
     client --port "${port[2]}" --message hello-async
-    cat "$tmp/out"
     hello=$(sed -n 's/.*RTT *: \([0-9.]*\) ms/\1/p' "$tmp/out")
-    show kill "${server[1]}" "${server[2]}"
-    stop_all
-    grep -h served "$tmp/server1" "$tmp/server2"
-
-    title '5. the two runs side by side'
+    title '5. both runs side by side'
     show ./run.sh compare results/threaded.json results/async.json
-    compare results/threaded.json results/async.json
+    run_compare results/threaded.json results/async.json
     beside_published "$hello"
 }
 
-# One run leaves its text, its figures, its distribution and its picture.
-bench() { # NAME ARGUMENT...
-    local name=results/$1
-    shift
-    client "$@" --json "$name.json" --hgrm "$name.hgrm" --plot "$name.svg"
-    cat "$tmp/out"
-}
-
-# shellcheck disable=SC2046 # ours gives three words
 beside_published() { # OUR_HELLO_MS
     title 'this machine beside the published figures (milliseconds, MiB/s)'
     row 27 '' 'this machine' published
@@ -94,41 +77,36 @@ beside_published() { # OUR_HELLO_MS
     row 9 'threaded 1024 B x 2000' $(ours 1) 0.030 0.053 32.34
     row 9 'async 16384 B x 1000' $(ours 2) 0.089 0.122 172.61
     row 9 'async hello-async, once' "$1" - - 5.543 - -
-    say "What differs: the published procedure had no warm-up; here messages went first that were
-        not counted ({warmups(1)} and {warmups(2)}). The client of hello-async is cold in both.
-        Published: Python 3.11, macOS, Apple M2. Here: JDK $release, $(uname -sm), $(cores) cores.
-        Throughput is the payload, once, divided by 2^20, in both (published as MB/s)."
-    say 'results/ (ignored by git) now has each run as .json, .hgrm and .svg.'
+    say "The published procedure had no warm-up; here {warmup.messages[1]} and {warmup.messages[2]}
+        messages went first, uncounted. The client of hello-async is cold in both. Published: Python
+        3.11, macOS, Apple M2. Here: JDK $release, $(uname -sm), {environment.cores[1]} cores. A MiB
+        is 2^20 bytes of payload, counted once, in both (published as MB)."
 }
 
 ours() { # RESULT
-    compute "sprintf(\"%.3f %.3f %.2f\", mean($1) / 1000, p95($1) / 1000, mib_s($1))"
+    compute "sprintf(\"%.3f %.3f %.2f\", mean[$1] / 1000, p95[$1] / 1000, throughput_mib_s[$1])"
 }
 
-# ---------------------------------------------------------------- compare
-
-compare() { # FILE...
-    local name
-    [ $# -gt 0 ] || wrong 'compare takes results of --json: ./run.sh compare FILE...'
+run_compare() { # FILE...
+    local name file
+    [ $# -gt 0 ] || fail 'usage: ./run.sh compare FILE... (results of --json)' 2
     prepare
-    for name in "$@"; do
-        result "[$((results + 1))]" "$name"
-        printf '%s %s\n' "${label[results]}" "$name" | fold -w 80
-    done
-    for name in message_bytes connections; do
-        [ "$(field '[0-9]*' "$name" | sort -u | wc -l)" -eq 1 ] || say "Not the same $name!"
+    for file in "$@"; do
+        result "[$((results + 1))]" "$file"
+        printf '%s %s\n' "${label[results]}" "$file" | fold -w 80
+        for name in message_bytes connections; do
+            is "${name}[$results] == ${name}[1]" || printf '    not the same %s as [1]\n' "$name"
+        done
     done
     set -- message_bytes connections messages messages_s throughput_mib_s \
-        rtt_us.{min,mean,p50,p90,p95,p99,p99_9,max}
-    if grep -q ' service_us' "$tmp/results"; then
-        set -- "$@" service_us.{min,mean,p50,p90,p95,p99,p99_9,max}
+        mean p50 p90 p95 p99 p99_9 max
+    if grep -q service_us "$tmp/results"; then
+        set -- "$@" service_us.{mean,p50,p90,p95,p99,p99_9,max}
     fi
-    figures "$@"
+    table "$@"
 }
 
-# ---------------------------------------------------------------- the tests
-
-run_tests() {
+run_test() {
     local telling='^[^[]|^\[[^I]|Tests run:|BUILD'
     prepare_java
     command -v mvn >/dev/null || fail 'no mvn on the PATH; install Maven 3.6 or later for the tests'
@@ -141,29 +119,24 @@ run_tests() {
 
 # ---------------------------------------------------------------- the demos
 
-run_demos() {
-    local argument names='' name
-    for argument in "$@"; do
-        case $argument in
+run_demo() {
+    local name names=''
+    for name in "$@"; do
+        case $name in
             --step) stepping=yes ;;
             all) names=$(demo_list | sed 's/ .*//') ;;
-            *)
-                demo_list | grep -q "^$argument " || wrong "no demo $argument; try ./run.sh demo"
-                names="$names $argument"
-                ;;
+            *) names="$names $name" ;;
         esac
     done
-    if [ -z "$names" ]; then
-        demo_list
-        return
-    fi
+    for name in $names; do
+        demo_list | grep -q "^$name " || fail "no demo $name; try ./run.sh demo" 2
+    done
+    [ -n "$names" ] || { demo_list && return; }
     prepare_java
     for name in $names; do
         title "$name: $(demo_list | sed -n "s/^$name  *//p")"
         "demo_$name"
         stop_all
-        results=0 columns=3 pin=''
-        : >"$tmp/results"
     done
 }
 
@@ -171,91 +144,81 @@ demo_nagle() {
     servers 'EchoServer --bufsize 4k' 'EchoServer --bufsize 4k --nagle'
     measure 'without' 1 --size 16k --warmup 300ms --repeat 20
     measure '--nagle' 2 --size 16k --warmup 300ms --repeat 20
-    table rtt_us.mean rtt_us.max reads_mean
-    claim 'mean(2) > 10000 && mean(2) > 5 * mean(1)' \
-        "With --nagle a round trip took {three(mean(2) / mean(1))} times as long. The server's
+    table mean max reads_mean
+    claim 'mean[2] > 10000 && mean[2] > 5 * mean[1]' \
+        "With --nagle a round trip took {three(mean[2] / mean[1])} times as long. The server's
         system held the second piece until the first was acknowledged (RFC 896), and the client's
-        delays that: {us(mean(2) - mean(1))} of waiting."
-    say "The server wrote 4 pieces of 4 KiB. The client took them with {three(reads(1))} and
-        {three(reads(2))} reads (reads_mean): TCP is a stream, and pieces that lie in the receive
-        buffer together are taken by one read."
+        delays that: {us(mean[2] - mean[1])} of waiting."
+    say "The 4 pieces took the client {three(reads_mean[1])} and {three(reads_mean[2])} reads, as
+        TCP is a stream: one read takes all that has come."
 }
 
 demo_warmup() {
-    on_one_core
+    on_core last # both: moving between cores would matter more than what is compared
     servers EchoServer
-    measure '--warmup 0' 1 --warmup 0 --repeat 300 --plot results/cold.svg
+    measure 'cold' 1 --warmup 0 --repeat 300 --plot results/cold.svg
     measure 'warm' 1 --repeat 300 --plot results/warm.svg
-    table rtt_us.mean rtt_us.p99 rtt_us.max
-    claim 'mean(1) > 1.5 * mean(2) && p99(1) > 1.5 * p99(2) && max(1) > max(2)' \
-        "Code runs slowly until it is compiled: cold, the mean is {three(mean(1) / mean(2))} times
-        the warm one. The second client began as slowly, with {us(first(2))} for its first message,
-        but {warmups(2)} messages went ahead of those that count. Look at results/cold.svg and
-        results/warm.svg."
+    table mean p99 max
+    claim 'mean[1] > 1.5 * mean[2] && p99[1] > 1.5 * p99[2] && max[1] > max[2]' \
+        "Code runs slowly until it is compiled: cold, the mean is {three(mean[1] / mean[2])} times
+        the warm one. The second client began as slowly, with {us(warmup.first_us[2])} for its
+        first message, but {warmup.messages[2]} went ahead of those that count. Look at
+        results/cold.svg and results/warm.svg."
 }
 
 demo_wakeup() {
-    if [ "$(cores)" -lt 2 ]; then
-        say 'This cannot be shown on one core: while one end polls, the other cannot run.'
-        return
+    if [ "$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)" -lt 2 ]; then
+        say 'This cannot be shown on one core: while one end polls, the other cannot run.' && return
     fi
+    on_core first # and the client on another, so that it is always another that is woken
     servers EchoServer 'EchoServer --spin'
+    on_core last
     measure 'blocking' 1 --duration 400ms
     measure '--spin' 2 --duration 400ms --spin
-    table rtt_us.p50 rtt_us.p99 messages_s
-    claim 'p50(1) > 1.1 * p50(2) && p99(1) > p99(2) && rate(2) > 1.1 * rate(1)' \
-        "Polling saves {us(p50(1) - p50(2))} of {us(p50(1))} (p50). A round trip wakes two threads,
-        one at each end: about {us((p50(1) - p50(2)) / 2)} for each. The price: two of the $(cores)
-        cores do nothing but ask." \
-        "polling took {us(p50(2))} where blocking took {us(p50(1))} (p50), {us(p99(2))} against
-        {us(p99(1))} (p99), and moved {int(rate(2))} messages a second against {int(rate(1))}.
-        It pays only while each end has a core to itself; whatever else runs needs one as well."
+    table p50 p99 messages_s
+    claim 'p50[1] > 1.1 * p50[2] && p99[1] > p99[2] && messages_s[2] > 1.1 * messages_s[1]' \
+        "Polling saves {us(p50[1] - p50[2])} of {us(p50[1])} (p50). A round trip wakes two threads,
+        one at each end: about {us((p50[1] - p50[2]) / 2)} for each. The price: two
+        cores that do nothing but ask." \
+        "polling took {us(p50[2])} where blocking took {us(p50[1])} (p50), at p99 {us(p99[2])}
+        against {us(p99[1])}, and moved {three(messages_s[2])} messages a second against
+        {three(messages_s[1])}. It pays only while each end has a core to itself."
 }
 
 demo_threads() {
-    local many=1000 limit count n most names kinds
-    names=('' threads virtual async)
-    kinds=(EchoServer 'EchoServer --virtual' AsyncEchoServer)
-    if [ "$release" -lt 21 ]; then
-        say "No virtual threads: they need JDK 21 or later, this is $release."
-        names=('' threads async)
-        unset 'kinds[1]'
-    fi
+    local many=1000 limit count kinds kind n
     limit=$(ulimit -Hn) # Java raises the soft limit to the hard one by itself
-    if [ "$limit" != unlimited ] && [ "$limit" -lt 1200 ]; then
+    if [ "$limit" -lt 1200 ] 2>/dev/null; then # it may be "unlimited"
         many=$((limit / 2))
         say "Only $many connections: no more than $limit files may be open (ulimit -Hn)."
     fi
+    kinds=(EchoServer 'EchoServer --virtual' AsyncEchoServer)
+    if [ "$release" -lt 21 ]; then
+        say "No virtual threads: they need JDK 21 or later, this is $release."
+        unset 'kinds[1]'
+    fi
     servers "${kinds[@]}"
     for count in 1 "$many"; do
-        for ((n = 1; n <= servers; n++)); do
-            measure "$count ${names[n]}" "$n" --parallel "$count" --warmup 300ms --duration 400ms
+        results=0
+        for kind in "${kinds[@]}"; do
+            measure "${kind#* }" $((results + 1)) --parallel "$count" --warmup 300ms \
+                --duration 400ms
         done
+        table messages_s p50 p99
     done
-    columns=$servers
-    table messages_s rtt_us.p50 rtt_us.p99
-    # The results of one connection come first, then those of many, in the same order.
-    for ((most = n; n <= results; n++)); do
-        if is "rate($n) > rate($most)"; then most=$n; fi
-        # By Little's law the mean wait is the connections, divided by the messages a second.
-        if is "p50($n) > 0.5 * 1000000 * $many / rate($n)"; then
-            say "${label[n]}: all wait in line, half of the echoes {us(p50($n))} or longer."
-        elif is "p99($n) > 10 * p50($n)"; then
-            say "${label[n]}: a few are served at once, the rest wait: half of the echoes took at
-                most {us(p50($n))}, one in a hundred {us(p99($n))} or longer."
-        else
-            say "${label[n]}: half of the echoes took at most {us(p50($n))}, one in a hundred
-                {us(p99($n))} or longer."
-        fi
+    # By Little's law the mean wait is the connections, divided by the messages a second.
+    for ((n = 1; n <= results; n++)); do
+        say "${label[n]}, $many connections: half of the echoes took at most {us(p50[$n])}, one in
+            a hundred {us(p99[$n])} or longer.
+            {p50[$n] > 0.5 * 1000000 * $many / messages_s[$n] ? \"All wait in line.\" :
+             p99[$n] > 10 * p50[$n] ? \"A few are served at once while the rest wait.\" : \"\"}"
     done
-    say "It takes p50 and p99 to tell that. Most messages a second: ${label[most]},
-        {int(rate($most))}; with one connection it moved {int(rate($((most - servers))))}."
 }
 
 demo_omission() {
-    local closed
+    local closed pause
     servers 'EchoServer --verbose'
-    step 'Two clients, for about 3 s: one sends when the last echo is back, one on a schedule.'
+    step 'Some seconds: one client sends as echoes return, the other on a schedule.'
     set -- java EchoClient.java --port "${port[1]}" --bench --warmup 300ms --duration 2s --json -
     launch "$tmp/closed" '&' "$@"
     closed=$pid
@@ -263,42 +226,40 @@ demo_omission() {
     await 2 ' connected' "$tmp/errors" "$pid"
     # No step here: the clients don't wait for Enter.
     printf '\n# Both are connected. In the middle of their runs the server stands still.\n'
-    show "sleep 0.8; kill -STOP ${server[1]}; sleep 0.5; kill -CONT ${server[1]}"
-    sleep 0.8
-    kill -STOP "${server[1]}"
-    sleep 0.5
-    kill -CONT "${server[1]}"
+    pause="sleep 0.8; kill -STOP ${server[1]}; sleep 0.5; kill -CONT ${server[1]}"
+    show "$pause"
+    eval "$pause"
     finish "$pid"
     finish "$closed"
-    sed -e 's/"rtt_us"/"due_us"/' -e 's/"service_us"/"rtt_us"/' "$tmp/open" >"$tmp/sent"
     result 'as echoes return' "$tmp/closed"
     result 'from when due' "$tmp/open"
+    sed -e 's/"rtt_us"/"due_us"/' -e 's/"service_us"/"rtt_us"/' "$tmp/open" >"$tmp/sent"
     result 'from when sent' "$tmp/sent"
-    table rtt_us.p99 rtt_us.p99_9 rtt_us.max messages
-    claim 'max(1) > 400000 && max(3) > 400000 && p99(2) > 5 * p99(1)' \
-        "Half a second without an echo, but p99 is {us(p99(1))} where the client sends as echoes
+    table p99 p99_9 max messages
+    claim 'max[1] > 400000 && max[3] > 400000 && p99[2] > 5 * p99[1]' \
+        "Half a second without an echo, but p99 is {us(p99[1])} where the client sends as echoes
         return: it stopped sending, so one message met the pause. On a schedule about 500 were due
-        meanwhile, and they count from then: p99 is {us(p99(2))}."
+        meanwhile, and they count from then: p99 is {us(p99[2])}."
 }
 
 demo_size() {
-    on_one_core
+    on_core last # both: moving between cores would matter more than what is compared
     servers EchoServer
     measure '64 B' 1 --size 64 --duration 400ms
     measure '16 KiB' 1 --size 16k --warmup 300ms --duration 400ms
     measure '1 MiB' 1 --size 1m --warmup 300ms --duration 400ms
-    table rtt_us.p50 throughput_mib_s
-    claim 'p50(2) < 5 * p50(1) && p50(3) > 8 * p50(2)' \
-        "From 64 B to 16 KiB, 256 times the bytes took {three(p50(2) / p50(1))} times as long:
-        overhead, {us(p50(1))} a message. From 16 KiB to 1 MiB, 64 times the bytes took
-        {three(p50(3) / p50(2))} times as long: bandwidth."
+    table p50 throughput_mib_s
+    claim 'p50[2] < 5 * p50[1] && p50[3] > 8 * p50[2]' \
+        "From 64 B to 16 KiB, 256 times the bytes took {three(p50[2] / p50[1])} times as long:
+        overhead, {us(p50[1])} a message. From 16 KiB to 1 MiB, 64 times the bytes took
+        {three(p50[3] / p50[2])} times as long: bandwidth."
 }
 
 # The audience is shown this function as it stands here.
 naive() { # PORT KIB
     exec 3<>"/dev/tcp/127.0.0.1/$1"
-    for ((kib = 1; kib <= $2; kib++)); do
-        printf '%01024d' 0 >&3 # write everything,
+    for ((kib = 64; kib <= $2; kib += 64)); do
+        head -c 65536 /dev/zero >&3 # write everything,
         echo "wrote $kib KiB"
     done
     head -c "$(($2 * 1024))" <&3 | wc -c # and only then read
@@ -306,16 +267,10 @@ naive() { # PORT KIB
 
 demo_deadlock() {
     local sender count='' before=none
-    printf '\n'
-    sed -n '/^naive() {/,/^}/p' run.sh
     servers EchoServer
-    (: <"/dev/tcp/127.0.0.1/${port[1]}") 2>/dev/null || fail 'this bash has no /dev/tcp'
-    step 'It writes 64 KiB, and they come back. Then it writes 64 MiB.'
-    show naive "${port[1]}" 64
-    naive "${port[1]}" 64 | tail -n 2
-    show naive "${port[1]}" 65536 '&'
-    # In a bash of its own, which a signal can end in the middle of a write.
-    start "$tmp/naive" "$BASH" -c "$(declare -f naive); naive ${port[1]} 65536"
+    step 'A sender that writes everything before it reads anything:'
+    sed -n '/^naive() {/,/^}/p' run.sh
+    launch "$tmp/naive" '&' naive "${port[1]}" 65536
     sender=$pid
     step 'How far is it? Its last line, each second, until that stands still:'
     until [ "$count" = "$before" ]; do
@@ -324,13 +279,11 @@ demo_deadlock() {
         echo "$count"
     done
     measure 'EchoClient' 1 --size 64m --warmup 0 --repeat 1
-    kill -0 "$sender" 2>/dev/null && [ "$(tail -n 1 "$tmp/naive")" = "$count" ]
+    kill -0 "$sender" 2>/dev/null
     claim "$? == 0" \
         "The naive sender $count of 65536 and hangs: the server cannot write to one who does not
         read, so it reads no more either, and all buffers between them are full. EchoClient reads
-        while it writes: it sent and received 64 MiB in {us(max(1))}." \
-        "the naive sender's last line is now $(tail -n 1 "$tmp/naive"). The socket buffers of this
-        system hold so much; with more to send, it would hang all the same."
+        while it writes: it sent and received 64 MiB in {us(max[1])}."
 }
 
 # ---------------------------------------------------------------- processes
@@ -339,100 +292,74 @@ demo_deadlock() {
 prepare() {
     tmp=$(mktemp -d) || fail 'cannot make a temporary folder'
     : >"$tmp/results"
-    trap clean_up EXIT
+    trap 'trap "" INT TERM HUP; stop_all; rm -rf "$tmp"' EXIT
     trap 'exit 130' INT
     trap 'exit 143' TERM
     trap 'exit 129' HUP
 }
 
-clean_up() {
-    trap '' INT TERM HUP
-    stop_all
-    rm -rf "$tmp"
-}
-
-# Is there a JDK?
 prepare_java() {
-    if [ -n "${JAVA_HOME:-}" ]; then
-        [ -x "$JAVA_HOME/bin/java" ] || fail "no bin/java in JAVA_HOME ($JAVA_HOME)"
-        PATH=$(cd "$JAVA_HOME/bin" && pwd):$PATH
-    fi
+    CDPATH='' cd -- "$(dirname -- "$0")" || exit 1
+    mkdir -p results || fail 'cannot make the folder results/'
+    [ -z "${JAVA_HOME:-}" ] || [ -x "$JAVA_HOME/bin/java" ] || fail "no java in $JAVA_HOME/bin"
+    PATH=${JAVA_HOME:+$JAVA_HOME/bin:}$PATH
     release=$(java -version 2>&1 | sed -n 's/.*version "\(1\.\)*\([0-9]*\).*/\2/p')
     [ "${release:-0}" -ge 11 ] || fail "no JDK from version 11 on: java is ${release:-not there}"
     java --describe-module jdk.compiler >/dev/null 2>&1 ||
         fail "java $release is without a compiler; install a JDK, version 11 or later"
-    cd -- "$home" || exit 1
-    mkdir -p results || fail 'cannot make the folder results/'
     prepare
-}
-
-cores() {
-    nproc 2>/dev/null || getconf _NPROCESSORS_ONLN
-}
-
-# From now on programs share one core, the last that is ours, where taskset can do that.
-on_one_core() {
-    pin="taskset -c $(taskset -cp $$ 2>/dev/null | sed 's/.*[^0-9]//')"
-    if $pin true 2>/dev/null; then
-        say 'Both ends on one core: moving between cores would matter more than what is compared.'
-    else
-        pin=''
-    fi
-}
-
-# Starts a command in the background, so that a signal finds this script waiting, not deaf.
-start() { # OUTPUT COMMAND...
-    "${@:2}" >"$1" 2>>"$tmp/errors" &
-    pid=$!
-    running="$running$pid "
 }
 
 # Waits until a process has ended. If it failed, so does all this.
 finish() { # PID
-    local status=0
-    wait "$1" || status=$?
-    running=${running/ $1 / }
-    [ "$status" -eq 0 ] && return
+    wait "$1" && return
+    set -- $?
     cat "$tmp/errors" >&2
-    exit "$status"
+    exit "$1"
 }
 
 # TERM, because what a script starts in the background ignores Ctrl-C; CONT, if it is paused.
 stop_all() {
-    local process tries=0
-    for process in $running; do
-        kill "$process" && kill -CONT "$process"
-    done 2>/dev/null
-    for process in $running; do
-        while kill -0 "$process" && [ $((tries += 1)) -lt 100 ]; do sleep 0.05; done
-        kill -KILL "$process"
-        wait "$process"
-    done 2>/dev/null # bash tells of processes that were killed
-    running=' ' servers=0
-}
+    local tries=0
+    kill $(jobs -p)
+    kill -CONT $(jobs -p)
+    while [ -n "$(jobs -pr)" ] && [ $((tries += 1)) -lt 100 ]; do sleep 0.05; done
+    kill -KILL $(jobs -p)
+    wait
+    servers=0 results=0 label=() pin=''
+} 2>/dev/null
 
-# Waits until a file has so many lines like that, as long as the process lives.
+# Waits until a file has so many lines like that. If the process ends before, it has failed.
 await() { # COUNT PATTERN FILE PID
-    local deadline=$((SECONDS + 60)) alive=yes
     until [ "$(grep -c "$2" "$3")" -ge "$1" ]; do
-        [ "$alive" = yes ] || finish "$4"
-        [ "$SECONDS" -lt "$deadline" ] || fail "no program said '$2' within a minute"
-        kill -0 "$4" 2>/dev/null || alive=no # it may have said so just before
+        kill -0 "$4" 2>/dev/null || finish "$4"
         sleep 0.05
     done
 }
 
-# Starts servers and waits for them. If no port is given, any free one: ${port[1]} and so on.
+# Programs run on one core from now on, the first or last that is ours, where taskset can do that.
+on_core() { # first|last
+    pin=$(taskset -cp $$ 2>/dev/null | sed 's/.*: *//') # such as 0-3,6
+    if [ "$1" = first ]; then pin=${pin%%[-,]*}; else pin=${pin##*[-,]}; fi
+    pin="taskset -c $pin"
+    $pin true 2>/dev/null || pin=''
+}
+
+# Shows a command, and starts it in the background, where a signal finds this script waiting.
+launch() { # OUTPUT &|'' COMMAND...
+    set -- "$1" "$2" $pin "${@:3}"
+    show "${@:3}" "$2"
+    "${@:3}" >"$1" 2>>"$tmp/errors" &
+    pid=$!
+}
+
+# Starts servers, on any free port if none is given, and waits for them: ${port[1]} and so on.
 servers() { # 'CLASS ARGUMENT...'...
     local words n
-    step "Starting $# server(s). java compiles a source each time: a moment."
+    step 'Each start takes a second or two, because java compiles the source first.'
     for words in "$@"; do
-        servers=$((servers + 1))
-        kind[servers]=$words
         case $words in *--port*) ;; *) words="$words --port 0" ;; esac
-        # shellcheck disable=SC2086 # words
-        set -- $words
-        launch "$tmp/server$servers" '&' java "$1.java" "${@:2}"
+            launch "$tmp/server$((servers += 1))" '&' java ${words/ /.java }
         server[servers]=$pid
     done
     for ((n = 1; n <= servers; n++)); do
@@ -442,30 +369,24 @@ servers() { # 'CLASS ARGUMENT...'...
     done
 }
 
-# Shows a command, pinned if all are, and starts it.
-launch() { # OUTPUT &|'' COMMAND...
-    # shellcheck disable=SC2086 # words
-    set -- "$1" "$2" $pin "${@:3}"
-    show "${@:3}" "$2"
-    start "$1" "${@:3}"
-}
-
-# Runs a client; $tmp/out has what it printed.
+# Runs a client, and shows what it prints.
 client() { # ARGUMENT...
     launch "$tmp/out" '' java EchoClient.java "$@"
     finish "$pid"
+    cat "$tmp/out"
 }
 
 # Runs a client against a server; what it found is the next result.
 measure() { # LABEL SERVER ARGUMENT...
-    step "$1: the client starts, warms up and measures."
-    client --port "${port[$2]}" --bench "${@:3}" --json -
+    step "$1: this takes some seconds."
+    launch "$tmp/out" '' java EchoClient.java --port "${port[$2]}" --bench "${@:3}" --json -
+    finish "$pid"
     result "$1" "$tmp/out"
 }
 
 # ---------------------------------------------------------------- figures
 
-# Reads a result into $tmp/results, a line for each value, such as "2 rtt_us.p99 28.131".
+# Reads a result into $tmp/results, a line for each value: "2 p99 28.131", "2 warmup.messages 0".
 result() { # LABEL JSON_FILE
     [ -e "$2" ] || fail "$2: no such file" 2
     [ -f "$2" ] || fail "$2: not a regular file" 2
@@ -473,32 +394,17 @@ result() { # LABEL JSON_FILE
     label[results += 1]=$1
     head -c 100000 <"$2" | LC_ALL=C tr -d '\000\n' | LC_ALL=C tr ',' '\n' |
         LC_ALL=C awk -F '[":{} ]+' -v n="$results" '
-            /^ *"[a-z0-9_]+": [{]/ { group = $2 "."; print n, group $3, $4; next }
+            /^ *"[a-z0-9_]+": [{]/ { group = $2 == "rtt_us" ? "" : $2 "."; sub(/.*[{]/, " ") }
             /^[ {]*"[a-z0-9_]+": / { print n, group $2, $3 }
             /}/ { group = "" }' >>"$tmp/results"
-    [ "$(field "$results" valid)" != false ] || fail "$2: the run was not valid" 2
-    [ "$(field "$results" valid)" = true ] && is "number(mean($results)) && number(rate($results))" ||
+    is "valid[$results] != \"false\"" || fail "$2: the run was not valid" 2
+    is "valid[$results] == \"true\" && number(mean[$results])" ||
         fail "$2: not a result of EchoClient --json" 2
 }
 
-field() { # RESULT NAME
-    sed -n "s/^$1 $2 //p" "$tmp/results"
-}
-
-# What expressions are made of: p99(2) is that of the second result, in microseconds.
-# shellcheck disable=SC2016 # $1 is for awk
+# What awk knows in addition; each line of results is a value.
 functions='
     { value[$1, $2] = $3 }
-    function mean(n) { return value[n, "rtt_us.mean"] }
-    function p50(n) { return value[n, "rtt_us.p50"] }
-    function p95(n) { return value[n, "rtt_us.p95"] }
-    function p99(n) { return value[n, "rtt_us.p99"] }
-    function max(n) { return value[n, "rtt_us.max"] }
-    function rate(n) { return value[n, "messages_s"] }
-    function mib_s(n) { return value[n, "throughput_mib_s"] }
-    function reads(n) { return value[n, "reads_mean"] }
-    function first(n) { return value[n, "warmup.first_us"] }
-    function warmups(n) { return value[n, "warmup.messages"] }
     function number(x) { return x ~ /^-?[0-9.]+([eE][-+]?[0-9]+)?$/ }
     function three(x) { # digits that count
         if (x >= 1e7 || (x > 0 && x < 0.01)) return sprintf("%.1e", x)
@@ -510,37 +416,34 @@ functions='
         return x < 999500 ? three(x / 1000) " ms" : three(x / 1000000) " s"
     }
     function shown(x, name) {
-        if (!number(x) || name ~ /_us/) return us(x)
-        return x == int(x) && x < 1e8 ? x : three(x)
+        if (!number(x) || name ~ /_us|^p[0-9]|^m(ean|ax)$/) return us(x)
+        return x ~ /^[0-9]+$/ && x < 1e8 ? x : three(x)
     }
     function ratio(x, y) { return number(x) && number(y) && y > 0 ? three(x / y) "x" : "-" }
 '
 
-# awk counts with fractions; without LC_ALL it may print a comma.
+# Counts with what results have: p99[2] is that of the second. (LC_ALL: no decimal commas.)
 compute() { # EXPRESSION
+    set -- "$(printf '%s' "$1" | sed -E 's/([a-z][a-z0-9_.]*)\[([0-9]+)]/value[\2, "\1"]/g')"
     LC_ALL=C awk "$functions END { print $1 }" "$tmp/results"
 }
 
 is() { # CONDITION
-    LC_ALL=C awk "$functions END { exit !($1) }" "$tmp/results"
+    [ "$(compute "($1) ? \"yes\" : \"no\"")" = yes ]
 }
 
+# Shows all results: a row for each field, the values, and their ratios to the first result's.
 table() { # FIELD...
-    step "Side by side, with the ratio to ${label[1]}:"
-    figures "$@"
-}
-
-# A row for each of these fields, and columns for each result: its value, its ratio to the first.
-figures() { # FIELD...
     local from n name cells
-    for ((from = 1; from <= results; from += columns)); do
+    step "Side by side, with the ratio to ${label[1]}:"
+    for ((from = 1; from <= results; from += 3)); do
         printf '\n'
-        row 18 '' "${label[@]:from:columns}"
+        row 18 '' "${label[@]:from:3}"
         for name in "$@"; do
             cells=()
-            for ((n = from; n < from + columns && n <= results; n++)); do
-                cells+=("$(compute "shown(value[$n, \"$name\"], \"$name\")")")
-                cells+=("$(compute "ratio(value[$n, \"$name\"], value[1, \"$name\"])")")
+            for ((n = from; n < from + 3 && n <= results; n++)); do
+                cells+=("$(compute "shown(${name}[$n], \"$name\")")")
+                cells+=("$(compute "ratio(${name}[$n], ${name}[1])")")
             done
             row 9 "$name" "${cells[@]}"
         done
@@ -549,12 +452,8 @@ figures() { # FIELD...
 
 # Says what was seen, or that it was not.
 claim() { # CONDITION SEEN [UNSEEN]
-    if is "$1"; then
-        say "$2"
-    else
-        say "Not seen in this run: ${3:-the figures above are of something else that took more
-            time, as on a busy machine.}"
-    fi
+    local unseen='other work on this machine, or another kind of system, can be the reason.'
+    if is "$1"; then say "$2"; else say "Not seen in this run: ${3:-$unseen}"; fi
 }
 
 row() { # WIDTH NAME VALUE...
@@ -572,16 +471,13 @@ title() { # TEXT
 # Says what comes next; with --step it comes when Enter is pressed.
 step() { # TEXT
     printf '\n# %s\n' "$1"
-    if [ "$stepping" = yes ]; then
-        printf '  [Enter] '
-        read -r _ || stepping=no
-    fi
+    [ "$stepping" = no ] || read -r -p '  [Enter] ' _ || stepping=no
 }
 
-# Fills in what stands in braces, such as {us(p99(1))}, and breaks the text into lines.
+# Fills in what stands in braces, such as {us(p99[1])}, and breaks the text into lines.
 say() { # TEXT
     printf '\n'
-    compute "\"$(printf '%s' "$1" | tr -s ' \n' ' ' | sed -e 's/{/" (/g' -e 's/}/) "/g')\"" |
+    compute "\"$(printf '%s' "$1" | tr -s '\n ' ' ' | sed -e 's/{/" (/g' -e 's/}/) "/g')\"" |
         fold -s -w 79 | sed 's/ $//'
 }
 
@@ -596,10 +492,5 @@ fail() { # MESSAGE [STATUS]
     exit "${2:-1}"
 }
 
-wrong() { # MESSAGE
-    fail "$1; see ./run.sh --help" 2
-}
-
-home=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
-stepping=no pin='' running=' ' servers=0 results=0 columns=3
+stepping=no pin='' servers=0 results=0
 main "$@"
