@@ -6,12 +6,13 @@ set -uf # -f: and a * among them stays a *
 
 usage() {
     cat <<END
-usage: ./run.sh [--port N] [--async-port N]   the documented steps [5050, 5051; 0: any free]
+usage: ./run.sh [--port N] [--async-port N]   the documented steps [5050, 5051]
        ./run.sh compare FILE...               results of --json side by side
        ./run.sh test [MAVEN ARGUMENT...]      the tests (needs Maven)
-       ./run.sh demo [NAME...|all] [--step]   lists or runs demos; --step waits for Enter
+       ./run.sh demo [NAME...|all] [--step]   demos; --step waits for Enter
 
-The java of JAVA_HOME is used if that is set, otherwise the one on the PATH. The demos:
+Port 0 is any free one. The java of JAVA_HOME is used if that is set, otherwise
+the one on the PATH. The demos:
 
 END
     demo_list
@@ -398,7 +399,7 @@ result() { # LABEL JSON_FILE
             /^[ {]*"[a-z0-9_]+": / { print n, group $2, $3 }
             /}/ { group = "" }' >>"$tmp/results"
     is "valid[$results] != \"false\"" || fail "$2: the run was not valid" 2
-    is "valid[$results] == \"true\" && number(mean[$results])" ||
+    is "number(mean[$results]) && $(grep -c "^$results valid true" "$tmp/results") == 1" ||
         fail "$2: not a result of EchoClient --json" 2
 }
 
@@ -411,7 +412,7 @@ functions='
         return sprintf(x < 9.995 ? "%.2f" : x < 99.95 ? "%.1f" : "%.0f", x)
     }
     function us(x) {
-        if (!number(x)) return "-"
+        if (!number(x) || x < 0.01) return number(x) ? "0.00 us" : "-"
         if (x < 999.5) return three(x) " us"
         return x < 999500 ? three(x / 1000) " ms" : three(x / 1000000) " s"
     }
