@@ -19,8 +19,7 @@ usage: ./run.sh [--port N] [--async-port N]   the documented steps [5050, 5051]
        ./run.sh test [MAVEN ARGUMENT...]      the tests (needs Maven)
        ./run.sh demo [NAME...|all] [--step]   demos; --step waits for Enter
 
-Port 0 is any free one. The java of JAVA_HOME is used if that is set, otherwise
-the one on the PATH. The demos:
+Port 0 is any free one. java is that of JAVA_HOME, or else on the PATH. Demos:
 
 $demos
 END
@@ -157,9 +156,8 @@ demo_warmup() {
     table mean p99 max
     claim 'mean[1] > 1.5 * mean[2] && p99[1] > 1.5 * p99[2] && max[1] > max[2]' \
         "Code runs slowly until it is compiled: cold, the mean is {three(mean[1] / mean[2])} times
-        the warm one. The second client began as slowly, with {us(warmup.first_us[2])} for its
-        first message, but {warmup.messages[2]} went ahead of those that count. Look at
-        results/cold.svg and results/warm.svg."
+        the warm one. The second client's first message took {us(warmup.first_us[2])}, too, but
+        {warmup.messages[2]} went ahead of those that count. See results/cold.svg and warm.svg."
 }
 
 demo_wakeup() {
@@ -233,9 +231,9 @@ demo_omission() {
     result 'from when sent' "$tmp/sent"
     table p99 p99_9 max messages
     claim 'max[1] > 400000 && max[3] > 400000 && p99[2] > 5 * p99[1]' \
-        "Half a second without an echo, but p99 is {us(p99[1])} where the client sends as echoes
-        return: it stopped sending, so one message met the pause. On a schedule about 500 were due
-        meanwhile, and they count from then: p99 is {us(p99[2])}."
+        "For {us(max[3])} no echo came, but p99 is {us(p99[1])} where the client sends as echoes
+        return: it stopped sending, so one message met the pause. On a schedule about
+        {int(max[3] / 1000)} were due meanwhile, and count from then: p99 is {us(p99[2])}."
 }
 
 demo_size() {
@@ -386,6 +384,7 @@ result() { # LABEL JSON_FILE
     [ -e "$2" ] || fail "$2: no such file" 2
     [ -f "$2" ] || fail "$2: not a regular file" 2
     [ -r "$2" ] || fail "$2: not readable" 2
+    [ "$results" -gt 0 ] || : >"$tmp/results"
     label[results += 1]=$1
     head -c 100000 <"$2" | LC_ALL=C tr -d '\000\n' | LC_ALL=C tr ',' '\n' |
         LC_ALL=C awk -F '[":{} ]+' -v n="$results" '
