@@ -4,6 +4,14 @@
 # shellcheck disable=SC2016,SC2046,SC2086 # no quotes, or single ones, are meant
 set -uf # -f: and a * among them stays a *
 
+demos='nagle     an echo written in pieces: 44 ms instead of microseconds
+warmup    the same run cold and warm: what compiling does to a measurement
+wakeup    blocking against polling: what waking a thread costs
+threads   threads, virtual threads, event loops: 1 connection and 1000
+omission  the server stands still half a second: what a closed loop misses
+size      64 B to 1 MiB: overhead for each message gives way to bandwidth
+deadlock  why a client must read while it writes'
+
 usage() {
     cat <<END
 usage: ./run.sh [--port N] [--async-port N]   the documented steps [5050, 5051]
@@ -11,22 +19,9 @@ usage: ./run.sh [--port N] [--async-port N]   the documented steps [5050, 5051]
        ./run.sh test [MAVEN ARGUMENT...]      the tests (needs Maven)
        ./run.sh demo [NAME...|all] [--step]   demos; --step waits for Enter
 
-Port 0 is any free one. The java of JAVA_HOME is used if that is set, otherwise
-the one on the PATH. The demos:
+Port 0 is any free one. java is that of JAVA_HOME, or else on the PATH. Demos:
 
-END
-    demo_list
-}
-
-demo_list() {
-    cat <<END
-nagle     an echo written in pieces: 44 ms instead of microseconds
-warmup    the same run cold and warm: what compiling does to a measurement
-wakeup    blocking against polling: what waking a thread costs
-threads   threads, virtual threads, event loops: 1 connection and 1000
-omission  the server stands still half a second: what a closed loop misses
-size      64 B to 1 MiB: overhead for each message gives way to bandwidth
-deadlock  why a client must read while it writes
+$demos
 END
 }
 
@@ -42,8 +37,7 @@ main() {
 
 documented_steps() {
     local threaded=5050 async=5051 hello
-    # shellcheck disable=SC2048
-    set -- ${*//=/ } # --port=6000 becomes two words
+    set -- $(echo "$*" | tr '=' ' ') # --port=6000 becomes two words
     while [ $# -gt 0 ]; do
         case $1 in
             --port) threaded=${2:-} ;; # whether it is a port is for the server to say
@@ -125,17 +119,17 @@ run_demo() {
     for name in "$@"; do
         case $name in
             --step) stepping=yes ;;
-            all) names=$(demo_list | sed 's/ .*//') ;;
+            all) names=$(cut -d " " -f 1 <<<"$demos") ;;
             *) names="$names $name" ;;
         esac
     done
     for name in $names; do
-        demo_list | grep -q "^$name " || fail "no demo $name; try ./run.sh demo" 2
+        declare -F "demo_$name" >/dev/null || fail "no demo $name; try ./run.sh demo" 2
     done
-    [ -n "$names" ] || { demo_list && return; }
+    [ -n "$names" ] || { echo "$demos" && return; }
     prepare_java
     for name in $names; do
-        title "$name: $(demo_list | sed -n "s/^$name  *//p")"
+        title "$name: $(echo "$demos" | sed -n "s/^$name  *//p")"
         "demo_$name"
         stop_all
     done
@@ -150,8 +144,8 @@ demo_nagle() {
         "With --nagle a round trip took {three(mean[2] / mean[1])} times as long. The server's
         system held the second piece until the first was acknowledged (RFC 896), and the client's
         delays that: {us(mean[2] - mean[1])} of waiting."
-    say "The 4 pieces took the client {three(reads_mean[1])} and {three(reads_mean[2])} reads, as
-        TCP is a stream: one read takes all that has come."
+    say "The 4 pieces took {three(reads_mean[1])} and {three(reads_mean[2])} reads: TCP is a stream,
+        and one read takes all that has come."
 }
 
 demo_warmup() {
@@ -162,9 +156,8 @@ demo_warmup() {
     table mean p99 max
     claim 'mean[1] > 1.5 * mean[2] && p99[1] > 1.5 * p99[2] && max[1] > max[2]' \
         "Code runs slowly until it is compiled: cold, the mean is {three(mean[1] / mean[2])} times
-        the warm one. The second client began as slowly, with {us(warmup.first_us[2])} for its
-        first message, but {warmup.messages[2]} went ahead of those that count. Look at
-        results/cold.svg and results/warm.svg."
+        the warm one. The second client's first message took {us(warmup.first_us[2])}, too, but
+        {warmup.messages[2]} went ahead of those that count. See results/cold.svg and warm.svg."
 }
 
 demo_wakeup() {
@@ -238,9 +231,9 @@ demo_omission() {
     result 'from when sent' "$tmp/sent"
     table p99 p99_9 max messages
     claim 'max[1] > 400000 && max[3] > 400000 && p99[2] > 5 * p99[1]' \
-        "Half a second without an echo, but p99 is {us(p99[1])} where the client sends as echoes
-        return: it stopped sending, so one message met the pause. On a schedule about 500 were due
-        meanwhile, and they count from then: p99 is {us(p99[2])}."
+        "For {us(max[3])} no echo came, but p99 is {us(p99[1])} where the client sends as echoes
+        return: it stopped sending, so one message met the pause. On a schedule about
+        {int(max[3] / 1000)} were due meanwhile, and count from then: p99 is {us(p99[2])}."
 }
 
 demo_size() {
@@ -300,14 +293,12 @@ prepare() {
 }
 
 prepare_java() {
-    CDPATH='' cd -- "$(dirname -- "$0")" || exit 1
-    mkdir -p results || fail 'cannot make the folder results/'
+    cd -- "$(dirname -- "$0")" && mkdir -p results || exit 1 # either has said why
     [ -z "${JAVA_HOME:-}" ] || [ -x "$JAVA_HOME/bin/java" ] || fail "no java in $JAVA_HOME/bin"
     PATH=${JAVA_HOME:+$JAVA_HOME/bin:}$PATH
     release=$(java -version 2>&1 | sed -n 's/.*version "\(1\.\)*\([0-9]*\).*/\2/p')
     [ "${release:-0}" -ge 11 ] || fail "no JDK from version 11 on: java is ${release:-not there}"
-    java --describe-module jdk.compiler >/dev/null 2>&1 ||
-        fail "java $release is without a compiler; install a JDK, version 11 or later"
+    java --describe-module jdk.compiler >/dev/null 2>&1 || fail 'this java is no JDK: no compiler'
     prepare
 }
 
@@ -350,6 +341,7 @@ on_core() { # first|last
 launch() { # OUTPUT &|'' COMMAND...
     set -- "$1" "$2" $pin "${@:3}"
     show "${@:3}" "$2"
+    : >"$1" # at once: await must not find what an earlier program printed
     "${@:3}" >"$1" 2>>"$tmp/errors" &
     pid=$!
 }
@@ -392,6 +384,7 @@ result() { # LABEL JSON_FILE
     [ -e "$2" ] || fail "$2: no such file" 2
     [ -f "$2" ] || fail "$2: not a regular file" 2
     [ -r "$2" ] || fail "$2: not readable" 2
+    [ "$results" -gt 0 ] || : >"$tmp/results"
     label[results += 1]=$1
     head -c 100000 <"$2" | LC_ALL=C tr -d '\000\n' | LC_ALL=C tr ',' '\n' |
         LC_ALL=C awk -F '[":{} ]+' -v n="$results" '
@@ -493,5 +486,5 @@ fail() { # MESSAGE [STATUS]
     exit "${2:-1}"
 }
 
-stepping=no pin='' servers=0 results=0
+CDPATH='' stepping=no pin='' servers=0 results=0
 main "$@"
