@@ -119,6 +119,7 @@ public class EchoClient {
     }
 
     private final Options options;
+    private String command = "java EchoClient.java";
     /** Where the text goes: nowhere with --json -, for then the JSON has the stream alone. */
     private final PrintStream out;
     private final PrintStream err;
@@ -454,7 +455,6 @@ public class EchoClient {
 
     // A benchmark. Each connection has a thread, and all meet three times: when they are connected,
     // when they are warm, and when they have measured. What they measure they record together.
-    private String command = "java EchoClient.java";
     /** The open connections, which are closed when nothing moves on them. */
     private final ConcurrentLinkedQueue<Connection> connections = new ConcurrentLinkedQueue<>();
     private volatile boolean resolved;

@@ -1,18 +1,21 @@
 #!/usr/bin/env bash
 # Runs what this project documents: the measured steps, the tests, and demos to show to people.
 # It needs bash 3.2 or later (macOS has no newer one) and a JDK, 11 or later. Nothing is built.
-set -u
-CDPATH='' cd -- "$(dirname -- "$0")" || exit 1
+# shellcheck disable=SC2016,SC2046,SC2086 # no quotes, or single ones, are meant
+set -uf # -f: and a * among them stays a *
 
 usage() {
     cat <<END
-usage: ./run.sh [--port N] [--async-port N]   the documented steps [5050, 5051; 0: any free]
+usage: ./run.sh [--port N] [--async-port N]   the documented steps [5050, 5051]
+       ./run.sh compare FILE...               results of --json side by side
        ./run.sh test [MAVEN ARGUMENT...]      the tests (needs Maven)
-       ./run.sh demo                          lists the demos
-       ./run.sh demo NAME|all [--step]        runs one or all; --step waits for Enter
+       ./run.sh demo [NAME...|all] [--step]   demos; --step waits for Enter
 
-The java of JAVA_HOME is used if that is set, otherwise the one on the PATH.
+Port 0 is any free one. The java of JAVA_HOME is used if that is set, otherwise
+the one on the PATH. The demos:
+
 END
+    demo_list
 }
 
 demo_list() {
@@ -30,8 +33,7 @@ END
 main() {
     case ${1:-} in
         -h | --help) usage ;;
-        test) shift && run_tests "$@" ;;
-        demo) shift && run_demos "$@" ;;
+        compare | test | demo) "run_$1" "${@:2}" ;;
         *) documented_steps "$@" ;;
     esac
 }
@@ -39,98 +41,75 @@ main() {
 # ---------------------------------------------------------------- the documented steps
 
 documented_steps() {
-    local name value threaded_port=5050 async_port=5051 hello
+    local threaded=5050 async=5051 hello
+    # shellcheck disable=SC2048
+    set -- ${*//=/ } # --port=6000 becomes two words
     while [ $# -gt 0 ]; do
-        name=${1%%=*} value=${1#*=}
         case $1 in
-            --port | --async-port) value=${2:-} && shift $(($# > 1)) ;;
+            --port) threaded=${2:-} ;; # whether it is a port is for the server to say
+            --async-port) async=${2:-} ;;
+            *) fail "unknown argument $1; see ./run.sh --help" 2 ;;
         esac
-        shift
-        case $name in
-            --port) check_port "$name" "$value" && threaded_port=$value ;;
-            --async-port) check_port "$name" "$value" && async_port=$value ;;
-            *) wrong "unknown argument $name" ;;
-        esac
+        shift $(($# > 1 ? 2 : 1))
     done
-    [ "$threaded_port" -ne "$async_port" ] || [ "$async_port" -eq 0 ] ||
-        wrong "two servers cannot share port $async_port"
-    prepare
-    check_free --port "$threaded_port"
-    check_free --async-port "$async_port"
+    prepare_java
 
-    title '1. the threaded server: 1 KiB, 2000 times'
-    one_server EchoServer --port "$threaded_port"
-    bench threaded
-    stop_shown
-
-    title '2. the asynchronous server: 16 KiB, 1000 times'
-    one_server AsyncEchoServer --port "$async_port"
-    bench async --size 16k --repeat 1000
-
-    title '3. one message to the asynchronous server'
-    client --port "${port[1]}" --message hello-async
-    cat "$tmp/out"
-    hello=$(found 'RTT *: \([0-9.]*\) ms')
-    stop_shown
-
+    title '1. two servers: a thread for each connection, and event loops'
+    servers "EchoServer --port $threaded" "AsyncEchoServer --port $async"
+    title '2. the threaded server: 1 KiB, 2000 times; a second of warming up first'
+    client --port "${port[1]}" --bench \
+        --json results/threaded.json --hgrm results/threaded.hgrm --plot results/threaded.svg
+    title '3. the asynchronous server: 16 KiB, 1000 times'
+    client --port "${port[2]}" --bench --size 16k --repeat 1000 \
+        --json results/async.json --hgrm results/async.hgrm --plot results/async.svg
+    title '4. one message to the asynchronous server'
+    client --port "${port[2]}" --message hello-async
+    hello=$(sed -n 's/.*RTT *: \([0-9.]*\) ms/\1/p' "$tmp/out")
+    title '5. both runs side by side'
+    show ./run.sh compare results/threaded.json results/async.json
+    run_compare results/threaded.json results/async.json
     beside_published "$hello"
 }
 
-# A server, with all that it prints.
-one_server() { # CLASS ARGUMENT...
-    server "$@"
-    listening
-    await 1 'loopback only' "$tmp/server1" "${server_pid[1]}"
-    sed -n 2p "$tmp/server1"
-}
-
-stop_shown() {
-    show kill "${server_pid[1]}"
-    stop_servers
-    sed 1,2d "$tmp/server1"
-}
-
-# Measures as documented.
-bench() { # NAME ARGUMENT...
-    local name=$1
-    shift
-    set -- --port "${port[1]}" --bench "$@"
-    client "$@" --json "results/$name.json" --hgrm "results/$name.hgrm" --plot "results/$name.svg"
-    cat "$tmp/out"
-    mv "$tmp/out" "$tmp/$name"
-}
-
-# shellcheck disable=SC2046 # ours gives three words
 beside_published() { # OUR_HELLO_MS
     title 'this machine beside the published figures (milliseconds, MiB/s)'
     row 27 '' 'this machine' published
     row 9 '' average p95 MiB/s average p95 MiB/s
-    row 9 'threaded 1024 B x 2000' $(ours threaded) 0.030 0.053 32.34
-    row 9 'async 16384 B x 1000' $(ours async) 0.089 0.122 172.61
+    row 9 'threaded 1024 B x 2000' $(ours 1) 0.030 0.053 32.34
+    row 9 'async 16384 B x 1000' $(ours 2) 0.089 0.122 172.61
     row 9 'async hello-async, once' "$1" - - 5.543 - -
-    say "What differs: the published procedure had no warm-up; here up to a second of messages went
-        first, uncounted (threaded $(warmup threaded), async $(warmup async)). The client of
-        hello-async is cold in both. Published: Python 3.11, macOS, Apple M2. Here:
-        $(found '\(JDK .* cores\)' "$tmp/threaded"). Throughput is the payload, once, divided by
-        2^20, in both (published as MB/s)."
-    say 'results/ (ignored by git) now has each run as .json, .hgrm and .svg.'
+    say "The published procedure had no warm-up; here {warmup.messages[1]} and {warmup.messages[2]}
+        messages went first, uncounted. The client of hello-async is cold in both. Published: Python
+        3.11, macOS, Apple M2. Here: JDK $release, $(uname -sm), {environment.cores[1]} cores. A MiB
+        is 2^20 bytes of payload, counted once, in both (published as MB)."
 }
 
-ours() { # NAME
-    found 'avg RTT: \([0-9.]*\) ms' "$tmp/$1"
-    found 'p95 RTT: \([0-9.]*\) ms' "$tmp/$1"
-    found 'throughput: \([0-9.]*\) MiB' "$tmp/$1"
+ours() { # RESULT
+    compute "sprintf(\"%.3f %.3f %.2f\", mean[$1] / 1000, p95[$1] / 1000, throughput_mib_s[$1])"
 }
 
-warmup() { # NAME
-    found 'warm-up: \([0-9]*\) messages not counted' "$tmp/$1"
-}
-
-# ---------------------------------------------------------------- the tests
-
-run_tests() {
-    local telling='^[^[]|^\[[^I]|Tests run:|BUILD'
+run_compare() { # FILE...
+    local name file
+    [ $# -gt 0 ] || fail 'usage: ./run.sh compare FILE... (results of --json)' 2
     prepare
+    for file in "$@"; do
+        result "[$((results + 1))]" "$file"
+        printf '%s %s\n' "${label[results]}" "$file" | fold -w 80
+        for name in message_bytes connections; do
+            is "${name}[$results] == ${name}[1]" || printf '    not the same %s as [1]\n' "$name"
+        done
+    done
+    set -- message_bytes connections messages messages_s throughput_mib_s \
+        mean p50 p90 p95 p99 p99_9 max
+    if grep -q service_us "$tmp/results"; then
+        set -- "$@" service_us.{mean,p50,p90,p95,p99,p99_9,max}
+    fi
+    table "$@"
+}
+
+run_test() {
+    local telling='^[^[]|^\[[^I]|Tests run:|BUILD'
+    prepare_java
     command -v mvn >/dev/null || fail 'no mvn on the PATH; install Maven 3.6 or later for the tests'
     show mvn -B -f test/pom.xml test "$@"
     # In the foreground: what a script starts in the background is deaf to Ctrl-C, and the programs
@@ -141,424 +120,341 @@ run_tests() {
 
 # ---------------------------------------------------------------- the demos
 
-run_demos() {
-    local argument names='' name
-    for argument in "$@"; do
-        case $argument in
+run_demo() {
+    local name names=''
+    for name in "$@"; do
+        case $name in
             --step) stepping=yes ;;
             all) names=$(demo_list | sed 's/ .*//') ;;
-            *)
-                demo_list | grep -q "^$argument " || wrong "no demo $argument; try ./run.sh demo"
-                names="$names $argument"
-                ;;
+            *) names="$names $name" ;;
         esac
     done
-    if [ -z "$names" ]; then
-        demo_list
-        return
-    fi
-    prepare
+    for name in $names; do
+        demo_list | grep -q "^$name " || fail "no demo $name; try ./run.sh demo" 2
+    done
+    [ -n "$names" ] || { demo_list && return; }
+    prepare_java
     for name in $names; do
         title "$name: $(demo_list | sed -n "s/^$name  *//p")"
         "demo_$name"
-        stop_servers
+        stop_all
     done
 }
 
 demo_nagle() {
-    local n avg
-    step 'Two servers echo 16 KiB in pieces of 4 KiB; the second leaves Nagle on.'
-    server EchoServer --port 0 --bufsize 4k
-    server EchoServer --port 0 --bufsize 4k --nagle
-    listening
-    table average pieces
-    for n in 1 2; do
-        step "The same messages to server $n, one at a time. Of what the client prints:"
-        client --port "${port[n]}" --bench --size 16k --warmup 300ms --repeat 20
-        grep -E 'avg RTT|arrived in' "$tmp/out"
-        avg[n]=$(found 'avg RTT: \([0-9.]*\) ms')
-        add_row "server $n${server_name[n]#*4k}" "${avg[n]} ms" "$(found 'arrived in \([0-9.]*\)')"
-    done
-    conclude "${avg[2]} > 10 && ${avg[2]} > 5 * ${avg[1]}" \
-        "With --nagle a round trip took $(calc %.0f "${avg[2]} / ${avg[1]}") times as long. The
-        server's system held the second piece until the first was acknowledged (RFC 896), and the
-        client's delays that: $(calc %.1f "${avg[2]} - ${avg[1]}") ms of waiting." \
-        "${avg[2]} ms with --nagle, ${avg[1]} ms without. About 40 ms were to be expected: so long
-        some systems delay acknowledging a piece; others don't."
+    servers 'EchoServer --bufsize 4k' 'EchoServer --bufsize 4k --nagle'
+    measure 'without' 1 --size 16k --warmup 300ms --repeat 20
+    measure '--nagle' 2 --size 16k --warmup 300ms --repeat 20
+    table mean max reads_mean
+    claim 'mean[2] > 10000 && mean[2] > 5 * mean[1]' \
+        "With --nagle a round trip took {three(mean[2] / mean[1])} times as long. The server's
+        system held the second piece until the first was acknowledged (RFC 896), and the client's
+        delays that: {us(mean[2] - mean[1])} of waiting."
+    say "The 4 pieces took the client {three(reads_mean[1])} and {three(reads_mean[2])} reads, as
+        TCP is a stream: one read takes all that has come."
 }
 
 demo_warmup() {
-    step 'A new server, and a client that counts from its very first message.'
-    server EchoServer --port 0
-    listening
-    table rtt_us.p50 rtt_us.p99 rtt_us.max
-    measure 'cold (--warmup 0)' 1 --warmup 0 --repeat 300 --plot results/cold.svg
-    step 'The same with the default warm-up: sent and timed first, but not counted.'
-    measure 'warm (default)' 1 --repeat 300 --plot results/warm.svg
-    conclude "${first[1]} > 1.2 * ${first[2]}" \
-        "Cold, the median is $(calc %.1f "${first[1]} / ${first[2]}") times the warm one: code runs
-        slowly until it is compiled. The second client's first message took
-        $(us "$(field warmup.first_us)"), but it and $(field warmup.messages) in all were not
-        counted. See results/cold.svg and results/warm.svg." \
-        "the median is $(us "${first[1]}") cold, $(us "${first[2]}") warm. Something else took more
-        time than code not yet compiled. See results/cold.svg and results/warm.svg."
+    on_core last # both: moving between cores would matter more than what is compared
+    servers EchoServer
+    measure 'cold' 1 --warmup 0 --repeat 300 --plot results/cold.svg
+    measure 'warm' 1 --repeat 300 --plot results/warm.svg
+    table mean p99 max
+    claim 'mean[1] > 1.5 * mean[2] && p99[1] > 1.5 * p99[2] && max[1] > max[2]' \
+        "Code runs slowly until it is compiled: cold, the mean is {three(mean[1] / mean[2])} times
+        the warm one. The second client began as slowly, with {us(warmup.first_us[2])} for its
+        first message, but {warmup.messages[2]} went ahead of those that count. Look at
+        results/cold.svg and results/warm.svg."
 }
 
 demo_wakeup() {
-    local cores
-    cores=$(getconf _NPROCESSORS_ONLN)
-    if [ "$cores" -lt 2 ]; then
-        say 'This cannot be shown on one core: while one end polls, the other cannot run.'
-        return
+    if [ "$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)" -lt 2 ]; then
+        say 'This cannot be shown on one core: while one end polls, the other cannot run.' && return
     fi
-    step 'Two servers: one sleeps in read until the system wakes it, one polls.'
-    server EchoServer --port 0
-    server EchoServer --port 0 --spin
-    listening
-    step 'First both ends block, then both poll.'
-    table rtt_us.p50 rtt_us.p99 messages_s
-    measure 'blocking' 1 --warmup 400ms --duration 400ms
-    measure 'polling (--spin)' 2 --warmup 400ms --duration 400ms --spin
-    conclude "${first[1]} > 1.1 * ${first[2]}" \
-        "Polling saves $(us "${first[1]} - ${first[2]}") of $(us "${first[1]}") (p50). A round trip
-        wakes two threads, one at each end: about $(us "(${first[1]} - ${first[2]}) / 2") for each.
-        The price: two of the $cores cores do nothing but ask." \
-        "p50 is $(us "${first[1]}") blocking, $(us "${first[2]}") polling. It pays only while each
-        end has a core to itself; there are $cores, and whatever else runs needs one as well."
+    on_core first # and the client on another, so that it is always another that is woken
+    servers EchoServer 'EchoServer --spin'
+    on_core last
+    measure 'blocking' 1 --duration 400ms
+    measure '--spin' 2 --duration 400ms --spin
+    table p50 p99 messages_s
+    claim 'p50[1] > 1.1 * p50[2] && p99[1] > p99[2] && messages_s[2] > 1.1 * messages_s[1]' \
+        "Polling saves {us(p50[1] - p50[2])} of {us(p50[1])} (p50). A round trip wakes two threads,
+        one at each end: about {us((p50[1] - p50[2]) / 2)} for each. The price: two
+        cores that do nothing but ask." \
+        "polling took {us(p50[2])} where blocking took {us(p50[1])} (p50), at p99 {us(p99[2])}
+        against {us(p99[1])}, and moved {three(messages_s[2])} messages a second against
+        {three(messages_s[1])}. It pays only while each end has a core to itself."
 }
 
 demo_threads() {
-    local many=1000 limit n count best=1
+    local many=1000 limit count kinds kind n
     limit=$(ulimit -Hn) # Java raises the soft limit to the hard one by itself
-    if [ "$limit" != unlimited ] && [ "$limit" -lt 1200 ]; then
+    if [ "$limit" -lt 1200 ] 2>/dev/null; then # it may be "unlimited"
         many=$((limit / 2))
         say "Only $many connections: no more than $limit files may be open (ulimit -Hn)."
     fi
-    [ "$release" -ge 21 ] || say "No virtual threads: they need JDK 21 or later, this is $release."
-    step 'A thread for each connection; a virtual thread for each; event loops for all.'
-    server EchoServer --port 0
-    [ "$release" -lt 21 ] || server EchoServer --port 0 --virtual
-    server AsyncEchoServer --port 0
-    listening
-    table messages_s rtt_us.p50 rtt_us.p99
+    kinds=(EchoServer 'EchoServer --virtual' AsyncEchoServer)
+    if [ "$release" -lt 21 ]; then
+        say "No virtual threads: they need JDK 21 or later, this is $release."
+        unset 'kinds[1]'
+    fi
+    servers "${kinds[@]}"
     for count in 1 "$many"; do
-        step "Connections: $count"
-        for ((n = 1; n <= servers; n++)); do
-            measure "$count: ${server_name[n]}" "$n" --parallel "$count" --warmup 300ms \
+        results=0
+        for kind in "${kinds[@]}"; do
+            measure "${kind#* }" $((results + 1)) --parallel "$count" --warmup 300ms \
                 --duration 400ms
         done
+        table messages_s p50 p99
     done
-    # The rows of 1 connection come first, then those of many, in the same order.
-    for ((n = 2; n <= servers; n++)); do
-        if is "${first[servers + n]} > ${first[servers + best]}"; then best=$n; fi
+    # By Little's law the mean wait is the connections, divided by the messages a second.
+    for ((n = 1; n <= results; n++)); do
+        say "${label[n]}, $many connections: half of the echoes took at most {us(p50[$n])}, one in
+            a hundred {us(p99[$n])} or longer.
+            {p50[$n] > 0.5 * 1000000 * $many / messages_s[$n] ? \"All wait in line.\" :
+             p99[$n] > 10 * p50[$n] ? \"A few are served at once while the rest wait.\" : \"\"}"
     done
-    n=$((servers + best))
-    conclude "${first[n]} > ${first[best]}" \
-        "With $many connections, ${server_name[best]} does most, $(calc %.0f "${first[n]}") a
-        second, $(calc %.1f "${first[n]} / ${first[best]}") times what it does with one: while one
-        message is under way, another is worked on. Then all wait in line for a core." \
-        "no more gets done with $many connections than with one: ${server_name[best]} does most,
-        $(calc %.0f "${first[n]}") a second, and $(calc %.0f "${first[best]}") with one. What
-        grows is how long each waits until it is its turn."
 }
 
 demo_omission() {
-    local closed open
-    step 'Two clients at once: one sends when the last echo is back, one on a schedule.'
-    server EchoServer --port 0 --verbose
-    listening
-    set -- --port "${port[1]}" --bench --warmup 300ms --duration 2s --json -
-    show java EchoClient.java "$@" '&'
-    begin java EchoClient.java "$@" >"$tmp/closed"
+    local closed pause
+    servers 'EchoServer --verbose'
+    step 'Some seconds: one client sends as echoes return, the other on a schedule.'
+    set -- java EchoClient.java --port "${port[1]}" --bench --warmup 300ms --duration 2s --json -
+    launch "$tmp/closed" '&' "$@"
     closed=$pid
-    show java EchoClient.java "$@" --rate 1000 '&'
-    begin java EchoClient.java "$@" --rate 1000 >"$tmp/open"
-    open=$pid
-    await 2 ' connected' "$tmp/server1" "$open"
+    launch "$tmp/open" '&' "$@" --rate 1000
+    await 2 ' connected' "$tmp/errors" "$pid"
     # No step here: the clients don't wait for Enter.
     printf '\n# Both are connected. In the middle of their runs the server stands still.\n'
-    show "sleep 0.8; kill -STOP ${server_pid[1]}; sleep 0.5; kill -CONT ${server_pid[1]}"
-    sleep 0.8
-    kill -STOP "${server_pid[1]}"
-    sleep 0.5
-    kill -CONT "${server_pid[1]}"
-    { finish "$closed" && finish "$open"; } || exit 1
-    table rtt_us.p99 rtt_us.p99_9 rtt_us.max messages
-    mv "$tmp/closed" "$tmp/out" && result 'as echoes return'
-    mv "$tmp/open" "$tmp/out" && result '--rate, from when due'
-    columns='service_us.p99 service_us.p99_9 service_us.max messages'
-    result '--rate, from when sent'
-    conclude "$(field service_us.max) > 400000 && ${first[2]} > 5 * ${first[1]}" \
-        "Half a second without an echo, but p99 is $(us "${first[1]}") where the client sends as
-        echoes return: it stopped sending, so one message met the pause. On a schedule about 500
-        were due meanwhile, and they count from then: p99 is $(us "${first[2]}")." \
-        "p99 is $(us "${first[1]}") as echoes return, $(us "${first[2]}") on a schedule. Either the
-        pause missed the runs, or the machine is too busy to tell them apart."
+    pause="sleep 0.8; kill -STOP ${server[1]}; sleep 0.5; kill -CONT ${server[1]}"
+    show "$pause"
+    eval "$pause"
+    finish "$pid"
+    finish "$closed"
+    result 'as echoes return' "$tmp/closed"
+    result 'from when due' "$tmp/open"
+    sed -e 's/"rtt_us"/"due_us"/' -e 's/"service_us"/"rtt_us"/' "$tmp/open" >"$tmp/sent"
+    result 'from when sent' "$tmp/sent"
+    table p99 p99_9 max messages
+    claim 'max[1] > 400000 && max[3] > 400000 && p99[2] > 5 * p99[1]' \
+        "Half a second without an echo, but p99 is {us(p99[1])} where the client sends as echoes
+        return: it stopped sending, so one message met the pause. On a schedule about 500 were due
+        meanwhile, and they count from then: p99 is {us(p99[2])}."
 }
 
 demo_size() {
-    local size warm=1s small medium large
-    step 'One server, and messages of three sizes, one at a time.'
-    server EchoServer --port 0
-    listening
-    table rtt_us.p50 throughput_mib_s
-    for size in 64 16k 1m; do
-        measure "$size" 1 --size "$size" --warmup "$warm" --duration 400ms
-        warm=300ms # from now on the server is warm
-    done
-    small=${first[1]} medium=${first[2]} large=${first[3]}
-    conclude "$medium > 0.8 * $small && $medium < 5 * $small && $large > 8 * $medium" \
-        "From 64 B to 16 KiB, 256 times the bytes took $(calc %.1f "$medium / $small") times as
-        long: overhead, $(us "$small") a message. From 16 KiB to 1 MiB, 64 times the bytes took
-        $(calc %.0f "$large / $medium") times as long: bandwidth. Both weigh the same near
-        $(calc %.0f "$small * (1024 - 16) / ($large - $medium)") KiB." \
-        "16 KiB took $(calc %.1f "$medium / $small") times as long as 64 B (about 1 was expected),
-        1 MiB $(calc %.1f "$large / $medium") times as long as 16 KiB (more than 8 was)."
+    on_core last # both: moving between cores would matter more than what is compared
+    servers EchoServer
+    measure '64 B' 1 --size 64 --duration 400ms
+    measure '16 KiB' 1 --size 16k --warmup 300ms --duration 400ms
+    measure '1 MiB' 1 --size 1m --warmup 300ms --duration 400ms
+    table p50 throughput_mib_s
+    claim 'p50[2] < 5 * p50[1] && p50[3] > 8 * p50[2]' \
+        "From 64 B to 16 KiB, 256 times the bytes took {three(p50[2] / p50[1])} times as long:
+        overhead, {us(p50[1])} a message. From 16 KiB to 1 MiB, 64 times the bytes took
+        {three(p50[3] / p50[2])} times as long: bandwidth."
 }
 
 # The audience is shown this function as it stands here.
-naive() { # PORT COUNT
-    local kib64 i
-    kib64=$(printf '%065536d' 0)
+naive() { # PORT KIB
     exec 3<>"/dev/tcp/127.0.0.1/$1"
-    for ((i = 1; i <= $2; i++)); do # write everything,
-        printf '%s' "$kib64" >&3
-        echo "wrote $((i * 64)) KiB"
+    for ((kib = 64; kib <= $2; kib += 64)); do
+        head -c 65536 /dev/zero >&3 # write everything,
+        echo "wrote $kib KiB"
     done
-    # and only then read
-    echo "read $(head -c $(($2 * 65536)) <&3 | wc -c) bytes"
+    head -c "$(($2 * 1024))" <&3 | wc -c # and only then read
 }
 
 demo_deadlock() {
-    local sender wrote outcome='no hang'
+    local sender count='' before=none
+    servers EchoServer
     step 'A sender that writes everything before it reads anything:'
     sed -n '/^naive() {/,/^}/p' run.sh
-    server EchoServer --port 0
-    listening
-    if ! can_connect "${port[1]}"; then
-        say 'This bash cannot run it: it was built without /dev/tcp.'
-        return
-    fi
-    step '64 KiB come back. Then 64 MiB; meanwhile EchoClient sends as much.'
-    show naive "${port[1]}" 1
-    begin naive "${port[1]}" 1 >"$tmp/small"
-    await 1 read "$tmp/small" "$pid"
-    cat "$tmp/small"
-    show naive "${port[1]}" 1024 '&'
-    begin naive "${port[1]}" 1024 >"$tmp/large"
+    launch "$tmp/naive" '&' naive "${port[1]}" 65536
     sender=$pid
-    client --port "${port[1]}" --size 64m --json -
-    if kill -0 "$sender" 2>/dev/null; then outcome=hangs; fi
-    stop "$sender" KILL # in the middle of a write bash heeds no other
-    wrote=$(tail -n 1 "$tmp/large")
-    table rtt_us.max
-    result 'EchoClient, 64 MiB'
-    add_row 'naive, 64 MiB' "$outcome"
-    conclude "\"$outcome\" == \"hangs\"" \
-        "The naive sender $wrote of 65536 and hangs: the server cannot write to one who does not
+    step 'How far is it? Its last line, each second, until that stands still:'
+    until [ "$count" = "$before" ]; do
+        sleep 1
+        before=$count count=$(tail -n 1 "$tmp/naive")
+        echo "$count"
+    done
+    measure 'EchoClient' 1 --size 64m --warmup 0 --repeat 1
+    kill -0 "$sender" 2>/dev/null
+    claim "$? == 0" \
+        "The naive sender $count of 65536 and hangs: the server cannot write to one who does not
         read, so it reads no more either, and all buffers between them are full. EchoClient reads
-        while it writes, and was done in $(us "${first[1]}")." \
-        "the naive sender $wrote. The socket buffers of this system hold so much; with more to
-        send, it would hang all the same."
+        while it writes: it sent and received 64 MiB in {us(max[1])}."
 }
 
 # ---------------------------------------------------------------- processes
 
-# Is there a JDK? And however this ends, what it started is stopped.
+# However this ends, what it started is stopped.
 prepare() {
-    local install='install a JDK, version 11 or later'
-    if [ -n "${JAVA_HOME:-}" ]; then
-        [ -x "$JAVA_HOME/bin/java" ] || fail "no bin/java in JAVA_HOME ($JAVA_HOME); $install"
-        PATH=$(cd "$JAVA_HOME/bin" && pwd):$PATH
-    fi
-    command -v java >/dev/null || fail "no java on the PATH; $install"
-    release=$(java -version 2>&1 | sed -n 's/.*version "\(1\.\)*\([0-9]*\).*/\2/p')
-    [ "${release:-0}" -ge 11 ] || fail "this java is version ${release:-unknown}; $install"
-    java --describe-module jdk.compiler >/dev/null 2>&1 ||
-        fail "this java $release has no compiler, to run a source file; $install"
-    mkdir -p results || fail 'cannot make the folder results/'
     tmp=$(mktemp -d) || fail 'cannot make a temporary folder'
-    running=' '
-    trap clean_up EXIT
+    : >"$tmp/results"
+    trap 'trap "" INT TERM HUP; stop_all; rm -rf "$tmp"' EXIT
     trap 'exit 130' INT
     trap 'exit 143' TERM
     trap 'exit 129' HUP
 }
 
-clean_up() {
-    local process
-    trap '' INT TERM HUP
-    for process in $running; do
-        stop "$process"
-    done
-    rm -rf "$tmp"
+prepare_java() {
+    CDPATH='' cd -- "$(dirname -- "$0")" || exit 1
+    mkdir -p results || fail 'cannot make the folder results/'
+    [ -z "${JAVA_HOME:-}" ] || [ -x "$JAVA_HOME/bin/java" ] || fail "no java in $JAVA_HOME/bin"
+    PATH=${JAVA_HOME:+$JAVA_HOME/bin:}$PATH
+    release=$(java -version 2>&1 | sed -n 's/.*version "\(1\.\)*\([0-9]*\).*/\2/p')
+    [ "${release:-0}" -ge 11 ] || fail "no JDK from version 11 on: java is ${release:-not there}"
+    java --describe-module jdk.compiler >/dev/null 2>&1 ||
+        fail "java $release is without a compiler; install a JDK, version 11 or later"
+    prepare
 }
 
-# Starts a program in the background, so that a signal finds this script waiting, not deaf.
-begin() { # COMMAND...
-    "$@" &
-    pid=$!
-    running="$running$pid "
-}
-
-# Waits until a process has ended, and gives its exit status.
+# Waits until a process has ended. If it failed, so does all this.
 finish() { # PID
-    local status=0
-    wait "$1" 2>/dev/null || status=$?
-    running=${running/ $1 / }
-    return "$status"
+    wait "$1" && return
+    set -- $?
+    cat "$tmp/errors" >&2
+    exit "$1"
 }
 
 # TERM, because what a script starts in the background ignores Ctrl-C; CONT, if it is paused.
-stop() { # PID [SIGNAL]
+stop_all() {
     local tries=0
-    {
-        kill "-${2:-TERM}" "$1"
-        kill -CONT "$1"
-        while kill -0 "$1" && [ $((tries += 1)) -lt 100 ]; do sleep 0.05; done
-        kill -KILL "$1"
-        finish "$1" || :
-    } 2>/dev/null # bash tells of processes that were killed, at the next command
-}
+    kill $(jobs -p)
+    kill -CONT $(jobs -p)
+    while [ -n "$(jobs -pr)" ] && [ $((tries += 1)) -lt 100 ]; do sleep 0.05; done
+    kill -KILL $(jobs -p)
+    wait
+    servers=0 results=0 label=() pin=''
+} 2>/dev/null
 
-# Waits until a file has so many lines like that, as long as the process lives.
+# Waits until a file has so many lines like that. If the process ends before, it has failed.
 await() { # COUNT PATTERN FILE PID
-    local deadline=$((SECONDS + 60)) alive=yes
     until [ "$(grep -c "$2" "$3")" -ge "$1" ]; do
-        if [ "$alive" = no ]; then
-            cat "$3" >&2
-            fail "the program ended before it said '$2'"
-        fi
-        [ "$SECONDS" -lt "$deadline" ] || fail "the program did not say '$2' within a minute"
-        kill -0 "$4" 2>/dev/null || alive=no # it may have said so just before
+        kill -0 "$4" 2>/dev/null || finish "$4"
         sleep 0.05
     done
 }
 
-# Starts a server. listening waits for all that were started: number 1 is on ${port[1]}.
-server() { # CLASS ARGUMENT...
-    servers=$((servers + 1))
-    server_name[servers]="$*"
-    server_name[servers]=${server_name[servers]/ --port 0/}
-    show java "$1.java" "${@:2}" '&'
-    begin java "$1.java" "${@:2}" >"$tmp/server$servers" 2>&1
-    server_pid[servers]=$pid
+# Programs run on one core from now on, the first or last that is ours, where taskset can do that.
+on_core() { # first|last
+    pin=$(taskset -cp $$ 2>/dev/null | sed 's/.*: *//') # such as 0-3,6
+    if [ "$1" = first ]; then pin=${pin%%[-,]*}; else pin=${pin##*[-,]}; fi
+    pin="taskset -c $pin"
+    $pin true 2>/dev/null || pin=''
 }
 
-listening() {
-    local n
+# Shows a command, and starts it in the background, where a signal finds this script waiting.
+launch() { # OUTPUT &|'' COMMAND...
+    set -- "$1" "$2" $pin "${@:3}"
+    show "${@:3}" "$2"
+    "${@:3}" >"$1" 2>>"$tmp/errors" &
+    pid=$!
+}
+
+# Starts servers, on any free port if none is given, and waits for them: ${port[1]} and so on.
+servers() { # 'CLASS ARGUMENT...'...
+    local words n
+    step 'Each start takes a second or two, because java compiles the source first.'
+    for words in "$@"; do
+        case $words in *--port*) ;; *) words="$words --port 0" ;; esac
+            launch "$tmp/server$((servers += 1))" '&' java ${words/ /.java }
+        server[servers]=$pid
+    done
     for ((n = 1; n <= servers; n++)); do
-        await 1 'listening on' "$tmp/server$n" "${server_pid[n]}"
+        await 1 'listening on' "$tmp/server$n" "${server[n]}"
         grep 'listening on' "$tmp/server$n"
-        port[n]=$(found 'listening on .*:\([0-9]*\)' "$tmp/server$n")
+        port[n]=$(sed -n 's/.*listening on .*:\([0-9]*\)$/\1/p' "$tmp/server$n")
     done
 }
 
-stop_servers() {
-    for ((; servers > 0; servers--)); do
-        stop "${server_pid[servers]}"
-    done
-}
-
-# Runs a client; $tmp/out has what it printed.
+# Runs a client, and shows what it prints.
 client() { # ARGUMENT...
-    show java EchoClient.java "$@"
-    run_client "$@"
+    launch "$tmp/out" '' java EchoClient.java "$@"
+    finish "$pid"
+    cat "$tmp/out"
 }
 
-run_client() { # ARGUMENT...
-    begin java EchoClient.java "$@" >"$tmp/out"
-    finish "$pid" || exit 1 # it has said why
-}
-
-# Whether anyone listens there. The connection is closed at once.
-can_connect() { # PORT
-    (: <"/dev/tcp/127.0.0.1/$1") 2>/dev/null
-}
-
-check_free() { # OPTION PORT
-    [ "$2" -eq 0 ] || ! can_connect "$2" ||
-        fail "port $2 is taken; stop what listens there, or choose another: ./run.sh $1 N"
-}
-
-check_port() { # OPTION VALUE
-    case $2 in
-        '' | *[!0-9]* | ??????*) ;;
-        *) [ "$2" -gt 65535 ] || return 0 ;;
-    esac
-    wrong "$1 takes a number from 0 to 65535, not ${2:-nothing}"
+# Runs a client against a server; what it found is the next result.
+measure() { # LABEL SERVER ARGUMENT...
+    step "$1: this takes some seconds."
+    launch "$tmp/out" '' java EchoClient.java --port "${port[$2]}" --bench "${@:3}" --json -
+    finish "$pid"
+    result "$1" "$tmp/out"
 }
 
 # ---------------------------------------------------------------- figures
 
-# What the group in a pattern stands for, in the last client's text or another file.
-found() { # PATTERN [FILE]
-    sed -n "s/.*$1.*/\1/p" "${2:-$tmp/out}"
+# Reads a result into $tmp/results, a line for each value: "2 p99 28.131", "2 warmup.messages 0".
+result() { # LABEL JSON_FILE
+    [ -e "$2" ] || fail "$2: no such file" 2
+    [ -f "$2" ] || fail "$2: not a regular file" 2
+    [ -r "$2" ] || fail "$2: not readable" 2
+    label[results += 1]=$1
+    head -c 100000 <"$2" | LC_ALL=C tr -d '\000\n' | LC_ALL=C tr ',' '\n' |
+        LC_ALL=C awk -F '[":{} ]+' -v n="$results" '
+            /^ *"[a-z0-9_]+": [{]/ { group = $2 == "rtt_us" ? "" : $2 "."; sub(/.*[{]/, " ") }
+            /^[ {]*"[a-z0-9_]+": / { print n, group $2, $3 }
+            /}/ { group = "" }' >>"$tmp/results"
+    is "valid[$results] != \"false\"" || fail "$2: the run was not valid" 2
+    is "number(mean[$results]) && $(grep -c "^$results valid true" "$tmp/results") == 1" ||
+        fail "$2: not a result of EchoClient --json" 2
 }
 
-# A value of the last client's JSON, such as messages or rtt_us.p99.
-field() { # NAME
-    case $1 in
-        *.*) sed "s/.*\"${1%.*}\": {\([^}]*\)}.*/\1/" "$tmp/out" ;;
-        *) sed 's/: {[^}]*}/: 0/g' "$tmp/out" ;;
-    esac | sed -n "s/.*\"${1#*.}\": \([^,}]*\).*/\1/p"
-}
+# What awk knows in addition; each line of results is a value.
+functions='
+    { value[$1, $2] = $3 }
+    function number(x) { return x ~ /^-?[0-9.]+([eE][-+]?[0-9]+)?$/ }
+    function three(x) { # digits that count
+        if (x >= 1e7 || (x > 0 && x < 0.01)) return sprintf("%.1e", x)
+        return sprintf(x < 9.995 ? "%.2f" : x < 99.95 ? "%.1f" : "%.0f", x)
+    }
+    function us(x) {
+        if (!number(x) || x < 0.01) return number(x) ? "0.00 us" : "-"
+        if (x < 999.5) return three(x) " us"
+        return x < 999500 ? three(x / 1000) " ms" : three(x / 1000000) " s"
+    }
+    function shown(x, name) {
+        if (!number(x) || name ~ /_us|^p[0-9]|^m(ean|ax)$/) return us(x)
+        return x ~ /^[0-9]+$/ && x < 1e8 ? x : three(x)
+    }
+    function ratio(x, y) { return number(x) && number(y) && y > 0 ? three(x / y) "x" : "-" }
+'
 
-# awk counts with fractions; without LC_ALL it may print a comma.
-calc() { # FORMAT EXPRESSION
-    LC_ALL=C awk "BEGIN { printf \"$1\", $2 }"
+# Counts with what results have: p99[2] is that of the second. (LC_ALL: no decimal commas.)
+compute() { # EXPRESSION
+    set -- "$(printf '%s' "$1" | sed -E 's/([a-z][a-z0-9_.]*)\[([0-9]+)]/value[\2, "\1"]/g')"
+    LC_ALL=C awk "$functions END { print $1 }" "$tmp/results"
 }
 
 is() { # CONDITION
-    LC_ALL=C awk "BEGIN { exit !($1) }"
+    [ "$(compute "($1) ? \"yes\" : \"no\"")" = yes ]
 }
 
-# Microseconds in a fitting unit.
-us() { # EXPRESSION
-    calc '%.1f %s' "(t = $1) < 1000 ? t : t / 1000, t < 1000 ? \"us\" : \"ms\""
-}
-
-# Begins a table, with a column for each of these fields of the JSON, or any other headings.
+# Shows all results: a row for each field, the values, and their ratios to the first result's.
 table() { # FIELD...
-    columns=$*
-    rows=0
-    # shellcheck disable=SC2046 # a word for each column
-    row 12 '' $(echo "$@" | sed -e 's/[a-z]*_us\.//g' -e 's/p99_9/p99.9/' \
-        -e 's/messages_s/messages\/s/' -e 's/throughput_mib_s/MiB\/s/') >"$tmp/table"
-}
-
-# Adds a row with the last client's values; ${first[1]} is the first value of the first row.
-result() { # NAME
-    local name value
-    set -- "$1"
-    for name in $columns; do
-        value=$(field "$name")
-        [ $# -gt 1 ] || first[rows + 1]=$value
-        case $name in
-            *_us*) value=$(us "$value") ;;
-            *) value=$(calc %.0f "$value") ;;
-        esac
-        set -- "$@" "$value"
+    local from n name cells
+    step "Side by side, with the ratio to ${label[1]}:"
+    for ((from = 1; from <= results; from += 3)); do
+        printf '\n'
+        row 18 '' "${label[@]:from:3}"
+        for name in "$@"; do
+            cells=()
+            for ((n = from; n < from + 3 && n <= results; n++)); do
+                cells+=("$(compute "shown(${name}[$n], \"$name\")")")
+                cells+=("$(compute "ratio(${name}[$n], ${name}[1])")")
+            done
+            row 9 "$name" "${cells[@]}"
+        done
     done
-    add_row "$@"
 }
 
-add_row() { # NAME VALUE...
-    rows=$((rows + 1))
-    row 12 "$@" >>"$tmp/table"
-}
-
-# Runs a client against a server, and adds its row.
-measure() { # NAME SERVER ARGUMENT...
-    client --port "${port[$2]}" --bench "${@:3}" --json -
-    result "$1"
-}
-
-# Shows the table and says what was seen, or that it was not.
-conclude() { # CONDITION SEEN UNSEEN
-    step 'Side by side:'
-    cat "$tmp/table"
-    if is "$1"; then say "$2"; else say "Not seen in this run: $3"; fi
+# Says what was seen, or that it was not.
+claim() { # CONDITION SEEN [UNSEEN]
+    local unseen='other work on this machine, or another kind of system, can be the reason.'
+    if is "$1"; then say "$2"; else say "Not seen in this run: ${3:-$unseen}"; fi
 }
 
 row() { # WIDTH NAME VALUE...
@@ -576,46 +472,26 @@ title() { # TEXT
 # Says what comes next; with --step it comes when Enter is pressed.
 step() { # TEXT
     printf '\n# %s\n' "$1"
-    if [ "$stepping" = yes ]; then
-        printf '  [Enter] '
-        read -r _ || stepping=no
-    fi
+    [ "$stepping" = no ] || read -r -p '  [Enter] ' _ || stepping=no
 }
 
+# Fills in what stands in braces, such as {us(p99[1])}, and breaks the text into lines.
 say() { # TEXT
     printf '\n'
-    # shellcheck disable=SC2086 # a text may go over several lines, and is broken anew
-    echo $1 | fold -s -w 79 | sed 's/ $//'
+    compute "\"$(printf '%s' "$1" | tr -s '\n ' ' ' | sed -e 's/{/" (/g' -e 's/}/) "/g')\"" |
+        fold -s -w 79 | sed 's/ $//'
 }
 
 # Shows a command as one would type it, on lines of at most 80 columns, broken before options.
 show() { # WORD...
-    local word part='' line='$'
-    for word in "$@" --; do
-        case $word in
-            --*)
-                if [ $((${#line} + ${#part})) -gt 77 ]; then
-                    printf '%s \\\n' "$line"
-                    line='   '
-                fi
-                line=$line$part part=
-                ;;
-        esac
-        part="$part $word"
-    done
-    printf '%s\n' "$line"
+    printf '$ %s\n' "$*" | sed -E -e 's/ $//' -e 's/ (--[a-z-]+) ([^-&]|-$)/ \1~\2/g' |
+        fold -s -w 77 | sed -e 's/ $/ \\/' -e '2,$s/^/    /' | tr '~' ' '
 }
 
-fail() { # MESSAGE
-    printf 'run.sh: %s\n' "$*" >&2
-    exit 1
+fail() { # MESSAGE [STATUS]
+    printf 'run.sh: %s\n' "$1" >&2
+    exit "${2:-1}"
 }
 
-wrong() { # MESSAGE
-    printf 'run.sh: %s\nrun.sh: see ./run.sh --help\n' "$*" >&2
-    exit 2
-}
-
-stepping=no
-servers=0
+stepping=no pin='' servers=0 results=0
 main "$@"

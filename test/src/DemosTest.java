@@ -5,7 +5,7 @@ import org.junit.jupiter.api.Timeout;
 /** Runs every demo that run.sh lists. A class of its own, so that it runs beside the others. */
 class DemosTest extends FreshCopy {
     @Test
-    @Timeout(120)
+    @Timeout(600)
     void everyDemoRuns() throws Exception {
         String printed = shell("./run.sh demo all");
         for (String demo : shell("./run.sh demo").split("\n")) {

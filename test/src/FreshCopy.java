@@ -15,6 +15,9 @@ import org.junit.jupiter.api.io.TempDir;
 abstract class FreshCopy {
     static final Path ROOT = Path.of(System.getProperty("echo.root"));
 
+    /** Generous: beside other work, all demos take several times as long as on an idle machine. */
+    static final int LIMIT_SECONDS = 300;
+
     @TempDir
     Path folder;
 
@@ -28,12 +31,8 @@ abstract class FreshCopy {
         }
     }
 
-    /** Runs a script in the fresh copy; fails if it does, and returns what it prints. */
-    String shell(String script) throws Exception {
-        Path log = Files.createTempFile("documented", ".txt");
-        try (ServerSocket a = new ServerSocket(0); ServerSocket b = new ServerSocket(0)) {
-            script = "A=" + a.getLocalPort() + " B=" + b.getLocalPort() + "\n" + script;
-        }
+    /** A bash that runs a script in the fresh copy; what it prints, also as errors, goes there. */
+    Process start(String script, Path log) throws IOException {
         ProcessBuilder bash = new ProcessBuilder("bash", "-c", script).directory(folder.toFile())
                 .redirectErrorStream(true).redirectOutput(log.toFile());
         bash.environment().put("JAVA_HOME", System.getProperty("java.home"));
@@ -42,11 +41,27 @@ abstract class FreshCopy {
         bash.environment().put("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1");
         Process process = bash.start();
         process.getOutputStream().close();
-        boolean ended = process.waitFor(85, TimeUnit.SECONDS);
-        process.destroy();
-        String printed = Files.readString(log);
-        Files.delete(log);
-        Assertions.assertTrue(ended && process.exitValue() == 0, "failed:\n" + printed);
-        return printed;
+        return process;
+    }
+
+    /** Runs a script in the fresh copy; fails if it does, and returns what it prints. */
+    String shell(String script) throws Exception {
+        Path log = Files.createTempFile("documented", ".txt");
+        try (ServerSocket a = new ServerSocket(0); ServerSocket b = new ServerSocket(0)) {
+            script = "A=" + a.getLocalPort() + " B=" + b.getLocalPort() + "\n" + script;
+        }
+        Process process = start(script, log);
+        try {
+            boolean ended = process.waitFor(LIMIT_SECONDS, TimeUnit.SECONDS);
+            String printed = Files.readString(log);
+            Assertions.assertTrue(ended,
+                    "timed out after " + LIMIT_SECONDS + " s, having printed:\n" + printed);
+            Assertions.assertEquals(0, process.exitValue(), "failed, having printed:\n" + printed);
+            return printed;
+        } finally {
+            process.descendants().forEach(ProcessHandle::destroyForcibly);
+            process.destroyForcibly();
+            Files.delete(log);
+        }
     }
 }

@@ -1,0 +1,223 @@
+import java.io.IOException;
+import java.net.ServerSocket;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+
+import org.junit.jupiter.api.Assertions;
+import org.junit.jupiter.api.Assumptions;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** What run.sh does beside the documented steps: comparing, refusing, and leaving nothing behind. */
+@Timeout(600)
+class RunShTest extends FreshCopy {
+    private static final String RTT = "\"rtt_us\": {\"min\": 1.5, \"mean\": %s, \"stddev\": 1.0, "
+            + "\"p50\": 2.0, \"p90\": 3.0, \"p95\": 3.5, \"p99\": %s, \"p99_9\": %s, \"max\": %s}";
+
+    /** A result as the client writes it, with a command that is hard to read. */
+    private String result(String bytes, String rate, String mean, String p99, String p999,
+            String max, String more) {
+        return "{\"time\": \"2026-01-02T03:04:05Z\", \"command\": \"java EchoClient.java --message "
+                + "{\\\"mean\\\": {\\\"messages\\\": 7, \\\"valid\\\": false}}, \\\"p99\\\": 1\", "
+                + "\"host\": \"127.0.0.1\", \"port\": 5050, \"message_bytes\": " + bytes
+                + ", \"connections\": 1, \"messages\": 2000, \"elapsed_s\": 0.5, \"messages_s\": "
+                + rate + ", \"throughput_mib_s\": 3.90625, "
+                + String.format(RTT, mean, p99, p999, max) + more + ", \"warmup\": {\"messages\": "
+                + "20000, \"first_us\": 900.5, \"mean_us\": 20.25}, \"environment\": {\"java\": "
+                + "\"17\", \"cores\": 2}, \"warnings\": [\"a, \\\"messages\\\": 3\"], "
+                + "\"interrupted\": false, \"valid\": true}\n";
+    }
+
+    private void write(String name, String text) throws IOException {
+        Files.writeString(folder.resolve(name), text);
+    }
+
+    /** A script's output, and the exit status of its last command as a last line. */
+    private String withStatus(String script) throws Exception {
+        return shell(script + " 2>&1; echo exit $?");
+    }
+
+    private static String row(String printed, String name) {
+        return printed.lines().filter(line -> line.startsWith(name + " "))
+                .map(line -> line.replaceAll(" +", " ")).collect(Collectors.joining("\n"));
+    }
+
+    private static void assertNarrow(String printed) {
+        printed.lines().forEach(line -> Assertions.assertTrue(line.length() <= 80, line));
+    }
+
+    @Test
+    void compareShowsFiguresAndTheirRatios() throws Exception {
+        write("a.json", result("1024", "4000.0", "10.0", "25.5", "null", "2500.25", ""));
+        write("b.json", result("1024", "16000.0", "5.0", "102", "500.0", "0.25E7", ""));
+        String printed = withStatus("./run.sh compare a.json b.json");
+        Assertions.assertTrue(printed.endsWith("exit 0\n"), printed);
+        for (String expected : List.of("message_bytes 1024 1.00x 1024 1.00x",
+                "messages 2000 1.00x 2000 1.00x", "messages_s 4000 1.00x 16000 4.00x",
+                "throughput_mib_s 3.91 1.00x 3.91 1.00x", "mean 10.0 us 1.00x 5.00 us 0.50x",
+                "p99 25.5 us 1.00x 102 us 4.00x", "p99_9 - - 500 us -",
+                "max 2.50 ms 1.00x 2.50 s 1000x")) {
+            String name = expected.substring(0, expected.indexOf(' '));
+            Assertions.assertEquals(expected, row(printed, name), printed);
+        }
+        Assertions.assertFalse(printed.contains("not the same"), printed);
+        Assertions.assertFalse(printed.contains("service_us"), printed);
+    }
+
+    @Test
+    void compareTellsSizesAndServiceApart() throws Exception {
+        write("a.json", result("1024", "4000.0", "10.0", "25.5", "null", "2500.25", ""));
+        write("b.json", result("64", "4000.0", "10.0", "25.5", "null", "2500.25", ", "
+                + String.format(RTT, "5.0", "9.0", "null", "11.0").replace("rtt", "service")));
+        String printed = withStatus("./run.sh compare a.json b.json");
+        Assertions.assertTrue(printed.contains("not the same message_bytes"), printed);
+        Assertions.assertFalse(printed.contains("not the same connections"), printed);
+        Assertions.assertEquals("service_us.p99 - - 9.00 us -", row(printed, "service_us.p99"));
+    }
+
+    @Test
+    void compareFitsWhateverTheValues() throws Exception {
+        String name = "results-of-a-long-run/".repeat(8);
+        Files.createDirectories(folder.resolve(name));
+        write(name + "a.json", result("1", "1.0E-9", "1.0E-7", "0.001", "null", "1e90", ""));
+        write(name + "b.json", result("1073741824", "123456789012.5", "1.0E17", "98765432109.8",
+                "123456789", "9e99", ""));
+        String files = (name + "a.json " + name + "b.json ").repeat(4);
+        String printed = withStatus("./run.sh compare " + files);
+        assertNarrow(printed);
+        Assertions.assertTrue(printed.endsWith("exit 0\n"), printed);
+        Assertions.assertTrue(printed.contains("[8]"), printed);
+        String joined = printed.replace("\n", "");
+        Assertions.assertTrue(joined.contains("[1] " + name + "a.json[2] " + name + "b.json"),
+                printed);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"missing", "folder", "device", "pipe", "empty", "binary", "other",
+            "invalid", "cut", "two", "endless"})
+    void compareNamesWhatIsNoResult(String kind) throws Exception {
+        String good = result("1024", "4000.0", "10.0", "25.5", "null", "2500.25", "");
+        write("good.json", good);
+        write("other", "{\"message_bytes\": 5, \"rtt_us\": 7, \"valid\": \"true\"}");
+        write("invalid", good.replace("\"valid\": true", "\"valid\": false"));
+        write("cut", good.substring(0, good.length() / 2));
+        write("two", good + good);
+        String bad = kind.equals("device") ? "/dev/zero" : kind;
+        String printed = withStatus("mkdir folder; mkfifo pipe; : >empty\n"
+                + "head -c 50000 /dev/urandom >binary; head -c 900000000 /dev/zero >endless\n"
+                + "./run.sh compare good.json " + bad);
+        String[] lines = printed.split("\n");
+        Assertions.assertEquals("exit 2", lines[lines.length - 1], printed);
+        String said = lines[lines.length - 2];
+        Assertions.assertTrue(said.startsWith("run.sh: " + bad + ": "), printed);
+        Assertions.assertTrue(said.length() > bad.length() + 15, printed);
+        Assertions.assertEquals(3, lines.length, printed);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"rubbish", "compare", "demo rubbish", "demo size rubbish --step",
+            "--rubbish 5", "--port rubbish", "--port 70000", "--async-port=", "--port"})
+    void wrongArgumentsExitWith2(String arguments) throws Exception {
+        String printed = withStatus("./run.sh " + arguments);
+        Assertions.assertTrue(printed.endsWith("exit 2\n"), printed);
+    }
+
+    @Test
+    void helpIsNarrowAndNamesEveryDemo() throws Exception {
+        String printed = withStatus("./run.sh --help");
+        assertNarrow(printed);
+        Assertions.assertTrue(printed.endsWith("exit 0\n"), printed);
+        for (String demo : shell("./run.sh demo").split("\n")) {
+            Assertions.assertTrue(printed.contains(demo), demo + " in\n" + printed);
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"JAVA_HOME=/nowhere", "PATH=/usr/bin/rubbish JAVA_HOME="})
+    void withoutJavaItSaysSoInOneLine(String environment) throws Exception {
+        String printed = withStatus("PATH=$PWD/tools:$PATH; mkdir tools\n"
+                + "printf '#!/bin/sh\\nexit 127\\n' >tools/java; chmod +x tools/java\n"
+                + environment.replace("PATH=/usr/bin/rubbish ", "") + " ./run.sh demo size");
+        Assertions.assertTrue(printed.matches("run.sh: .*java.*\nexit 1\n"), printed);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"--port 0 --async-port", "--async-port 0 --port"})
+    void takenPortIsOneClearError(String options) throws Exception {
+        try (ServerSocket taken = new ServerSocket(0)) {
+            String port = "" + taken.getLocalPort();
+            assertOneError(port, "./run.sh " + options + " " + port);
+        }
+    }
+
+    @Test
+    void twoServersDoNotShareAPort() throws Exception {
+        String port = shell("echo $A").trim();
+        assertOneError(port, "./run.sh --port " + port + " --async-port=" + port);
+    }
+
+    private void assertOneError(String port, String command) throws Exception {
+        String printed = withStatus("(" + command + " 2>&1 >/dev/null)");
+        Assertions.assertTrue(printed.endsWith("exit 1\n"), printed);
+        Assertions.assertEquals(1, printed.lines().filter(line -> line.contains(port)).count(),
+                printed);
+        awaitEnd(ProcessHandle.allProcesses().filter(process -> process.info().arguments()
+                .map(words -> Arrays.asList(words).contains(port)).orElse(false)));
+    }
+
+    @Test
+    void onOneCoreWakingCannotBeShown() throws Exception {
+        Assumptions.assumeTrue(withStatus("taskset -c 0 true").endsWith("exit 0\n"), "no taskset");
+        String printed = withStatus("taskset -c 0 ./run.sh demo wakeup");
+        Assertions.assertTrue(printed.contains("cannot be shown on one core"), printed);
+        Assertions.assertFalse(printed.contains("$ "), printed);
+        Assertions.assertTrue(printed.endsWith("exit 0\n"), printed);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"TERM, 143, omission, stands still", "INT, 130, deadlock, wrote",
+            "HUP, 129, size, listening", "TERM, 143, threads, --parallel"})
+    void aSignalLeavesNothingBehind(String signal, int status, String demo, String moment)
+            throws Exception {
+        Path temporary = Files.createDirectory(folder.resolve("temporary"));
+        Path log = folder.resolve("log");
+        Process process = start("TMPDIR=$PWD/temporary exec ./run.sh demo " + demo, log);
+        try {
+            long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(LIMIT_SECONDS);
+            while (!Files.readString(log).contains(moment)) {
+                Assertions.assertTrue(process.isAlive() && System.nanoTime() < deadline,
+                        "no '" + moment + "' in\n" + Files.readString(log));
+                Thread.sleep(50);
+            }
+            Thread.sleep(1000); // in the middle of what follows, whatever that is
+            List<ProcessHandle> started = process.descendants().collect(Collectors.toList());
+            Assertions.assertFalse(started.isEmpty(), Files.readString(log));
+            shell("kill -" + signal + " " + process.pid());
+            Assertions.assertTrue(process.waitFor(LIMIT_SECONDS, TimeUnit.SECONDS),
+                    "still running " + LIMIT_SECONDS + " s after " + signal);
+            Assertions.assertEquals(status, process.exitValue(), Files.readString(log));
+            awaitEnd(started.stream());
+            try (Stream<Path> left = Files.list(temporary)) {
+                Assertions.assertEquals(List.of(), left.filter(path -> !path.getFileName()
+                        .toString().startsWith("hsperfdata")).collect(Collectors.toList()));
+            }
+        } finally {
+            process.descendants().forEach(ProcessHandle::destroyForcibly);
+            process.destroyForcibly();
+        }
+    }
+
+    private static void awaitEnd(Stream<ProcessHandle> processes) throws Exception {
+        for (ProcessHandle process : processes.collect(Collectors.toList())) {
+            process.onExit().get(60, TimeUnit.SECONDS);
+        }
+    }
+}
