@@ -164,17 +164,17 @@ class MeasurementTest {
                 delay(400);
             }
         })) {
-            ClientJson json = json(server, "--rate", "1000", "--duration", "4s", "--warmup", "100");
-            double messages = json.number("messages");
-            assertTrue(messages > 2000 && messages <= 4000, json.toString());
+            ClientJson json = json(server, "--rate", "1000", "--repeat", "4000", "--warmup", "100");
+            assertEquals(4000, json.number("messages"));
             assertTrue(json.number("rtt_us.max") >= 400_000, json.toString());
             assertTrue(json.number("rtt_us.p99") > 200_000, json.toString());
             assertTrue(json.number("rtt_us.p95") > 80_000, json.toString());
             assertTrue(json.number("service_us.max") >= 400_000, json.toString());
-            // So many messages of 200 ms each, one after the other, would not fit into the run.
-            assertTrue(json.number("service_us.p99") < 200_000, json.toString());
+            // These 40 messages were sent one after the other, however slow the machine is.
+            assertTrue(json.number("service_us.p99") * 40 / 1e6 < json.number("elapsed_s"),
+                    json.toString());
             assertTrue(json.number("behind_messages") >= 300, json.toString());
-            assertTrue(json.number("behind_messages") <= messages, json.toString());
+            assertTrue(json.number("behind_messages") <= 4000, json.toString());
             assertTrue(json.number("behind_us_max") >= 350_000, json.toString());
             assertEquals(1000, json.number("rate_messages_s"));
             assertNeverEarly(json);
@@ -233,10 +233,15 @@ class MeasurementTest {
     @Test
     void aRateAndADurationGiveTheirProduct() throws Exception {
         try (ClientSupport.TestServer server = server()) {
-            ClientJson json = json(server, "--rate", "500", "--duration", "800ms", "--warmup", "0");
-            double messages = json.number("messages");
-            assertTrue(messages <= 400, "never more than are due: " + json);
-            assertTrue(messages > 100, json.toString()); // the last may come too late
+            ClientJson json = null;
+            double messages = 0;
+            // On a busy machine the last may come too late, but not each time so many of them.
+            for (int attempt = 0; attempt < 5 && messages <= 300; attempt++) {
+                json = json(server, "--rate", "500", "--duration", "800ms", "--warmup", "0");
+                messages = json.number("messages");
+                assertTrue(messages <= 400, "never more than are due: " + json);
+            }
+            assertTrue(messages > 300, "" + json);
         }
     }
 
@@ -287,7 +292,7 @@ class MeasurementTest {
             double seconds = json.number("elapsed_s");
             assertTrue(seconds >= 0.7 && seconds < 60, json.toString());
             assertEquals(received.get(), json.number("messages"));
-            assertTrue(json.number("messages") > 20 && json.number("messages") <= 702, "" + json);
+            assertTrue(json.number("messages") >= 2 && json.number("messages") <= 702, "" + json);
         }
     }
 
@@ -327,7 +332,7 @@ class MeasurementTest {
                     .number("warmup.messages");
             assertTrue(timed >= 1 && timed <= 40, timed + " messages of 5 ms in 200 ms");
             double byDefault = json(server, "--repeat", "10").number("warmup.messages");
-            assertTrue(byDefault >= 5 && byDefault <= 200, byDefault + " of 5 ms in 1 s");
+            assertTrue(byDefault >= 1 && byDefault <= 200, byDefault + " of 5 ms in 1 s");
         }
     }
 
