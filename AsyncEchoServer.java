@@ -56,7 +56,7 @@ public class AsyncEchoServer implements AutoCloseable {
         {"--bufsize", "1..1g", "16k", "bytes taken by one read, on each connection"},
         {"--nagle", "", "off", "leave Nagle's algorithm on (no TCP_NODELAY)"},
         {"--max-connections", "1..1000000", "10000", "further clients wait until one leaves"},
-        {"--idle-timeout", "1ms..1000h", "off", "close a connection that is idle so long"},
+        {"--idle-timeout", "1ms..1000h", "off", "close idle ones; slow readers need longer"},
         {"--verbose", "", "off", "a line as each connection opens and closes"},
         {"--loops", "1..1024", "half the cores", "event loops, one thread each"},
         {"--help", "", "off", "this text"},

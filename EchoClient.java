@@ -66,14 +66,14 @@ public class EchoClient {
         {"--bench", "", "off", "measure"},
         {"--repeat", "1..1000000000", "2000", "measured messages on each connection"},
         {"--duration", "1ms..1000h", "", "measure for so long instead"},
-        {"--warmup", "0..1000000000|1ms..1000h", "1s, at most 20000", "not counted"},
+        {"--warmup", "0..9999999|1ms..24h", "1s, at most 20000", "messages or time, not counted"},
         {"--parallel", "1..65535", "1", "connections, one thread each"},
         {"--rate", "1..10000000", "", "messages a second, on a fixed schedule"},
         {"--spin", "", "off", "poll the socket instead of blocking"},
         {"--nagle", "", "off", "leave Nagle's algorithm on (no TCP_NODELAY)"},
-        {"--timeout", "1ms..1000h", "10s", "give up when nothing moves for so long"},
-        {"--json", "FILE", "", "the result as one JSON object; - is standard output"},
-        {"--hgrm", "FILE", "", "the distribution, as HdrHistogram writes it, in us"},
+        {"--timeout", "1ms..500h", "10s", "give up when nothing moves for so long"},
+        {"--json", "FILE", "", "the result as one JSON object; - standard output"},
+        {"--hgrm", "FILE", "", "the distribution as HdrHistogram has it, in us"},
         {"--plot", "FILE", "", "a picture of the run (SVG)"},
         {"--fail-if", "CONDITION,...", "", "exit 3 when one holds: p99>2ms,throughput<50"},
         {"--help", "", "off", "this text"},
@@ -154,10 +154,22 @@ public class EchoClient {
         private String kind = "message";
         private long number;
 
-        Connection(int index) throws IOException {
+        /** Connects, in the time of --timeout. */
+        Connection(int index, InetAddress address) throws IOException {
             this.index = index;
             next = index * 7919L;
             connections.add(this);
+            try {
+                // Nagle's algorithm (RFC 896) would hold back the end of a message until the server
+                // has acknowledged its beginning, which it delays by about 40 ms.
+                channel.setOption(StandardSocketOptions.TCP_NODELAY, !options.given("--nagle"));
+                int port = (int) options.number("--port");
+                int timeoutMillis = (int) (timeoutNanos / 1_000_000);
+                channel.socket().connect(new InetSocketAddress(address, port), timeoutMillis);
+            } catch (IOException e) {
+                close();
+                throw e;
+            }
         }
 
         /**
@@ -288,22 +300,13 @@ public class EchoClient {
         }
     }
 
-    /** Connects to the first of the server's addresses that answers, in the time of --timeout. */
+    /** Connects to the first of the server's addresses that answers. */
     private Connection connect(int index) throws IOException {
         IOException failure = null;
         for (InetAddress address : resolve()) {
-            Connection connection = new Connection(index);
             try {
-                // Nagle's algorithm (RFC 896) would hold back the end of a message until the server
-                // has acknowledged its beginning, which it delays by about 40 ms.
-                connection.channel.setOption(StandardSocketOptions.TCP_NODELAY,
-                        !options.given("--nagle"));
-                connection.channel.socket().connect(
-                        new InetSocketAddress(address, (int) options.number("--port")),
-                        (int) Math.min(Integer.MAX_VALUE, timeoutNanos / 1_000_000));
-                return connection;
+                return new Connection(index, address);
             } catch (IOException e) {
-                connection.close();
                 failure = failure == null ? e : failure;
             }
         }
@@ -311,7 +314,7 @@ public class EchoClient {
                 + time(timeoutNanos) + "; is the host up, and the port open in its firewall?"
                 : failure.getMessage() + (failure instanceof ConnectException
                 ? "; is the server running? start it with: java EchoServer.java --port "
-                        + options.text("--port") : "; check --host, --port"));
+                        + options.text("--port") : ""));
     }
 
     private InetAddress[] resolve() throws IOException {
@@ -326,8 +329,8 @@ public class EchoClient {
 
     private IOException cannotConnect(String why) {
         String host = options.text("--host").replaceAll("^[^\\[].*:.*", "[$0]");
-        return new IOException("cannot connect to " + host + ":" + options.text("--port") + ": "
-                + why);
+        String to = host + ":" + options.text("--port");
+        return new IOException("cannot connect to " + to + ": " + why);
     }
 
     /** What is sent: message n is as many bytes as its size, from n on, modulo the period. */
@@ -382,12 +385,11 @@ public class EchoClient {
             measured.record(connection, connection.startNanos, false);
             long micros = Math.round((connection.endNanos - connection.startNanos) / 1e3);
             out.println("[client] RTT     : " + BigDecimal.valueOf(micros, 3) + " ms");
-            if (!lines) {
-                return;
-            }
-            message = readLine(in);
+            message = lines ? readLine(in) : null;
         }
-        connection.finish();
+        if (lines) {
+            connection.finish();
+        }
     }
 
     /** The text in quotes, shortened, with a dot for what can't be printed, and its length. */
@@ -557,17 +559,16 @@ public class EchoClient {
     /** Message after message: each when the last is back or, with a rate, when it is due. */
     private void exchange(Connection connection, Tally tally, long count, long nanos, long rate)
             throws IOException {
-        long start = startNanos;
-        connection.endNanos = start;
+        connection.endNanos = startNanos;
         for (long i = 0; i < count && !stopped; i++) {
             // This connection takes every parallel-th place of the schedule. The whole product is
             // divided, so that no rounded interval makes the schedule drift.
             long due = rate == 0 ? 0
                     : (long) ((connection.index + i * (double) parallel) * SECOND / rate);
-            if (Math.max(due, connection.endNanos - start) >= nanos) {
+            if (Math.max(due, connection.endNanos - startNanos) >= nanos) {
                 return;
             }
-            one(connection, tally, start + due, rate > 0);
+            one(connection, tally, startNanos + due, rate > 0);
         }
     }
 
@@ -575,7 +576,7 @@ public class EchoClient {
     private void one(Connection connection, Tally tally, long dueNanos, boolean scheduled)
             throws IOException {
         select(connection.message, connection.next++);
-        boolean late = scheduled && System.nanoTime() > dueNanos;
+        boolean late = scheduled && connection.endNanos > dueNanos; // an echo was under way
         if (scheduled && !late) {
             await(dueNanos);
         }
@@ -924,7 +925,6 @@ public class EchoClient {
             printFigures();
             printConditions();
         }
-        out.flush();
         int status = interrupted ? 130 : 0;
         for (Matcher limit : limits) {
             status = Math.max(status, judge(limit));
@@ -1030,8 +1030,8 @@ public class EchoClient {
         Object value = unit.equals("us") ? micros(rtt).get(metric.replace('.', '_'))
                 : figures.get(metric.equals("messages") ? "messages_s" : "throughput_mib_s");
         if (value == null) {
-            err.println("[bench] cannot judge --fail-if " + limit.group() + ": "
-                    + count(rtt.count(), "message") + " are too few; measure for longer");
+            err.println("[bench] cannot judge --fail-if " + limit.group() + ": too few messages, "
+                    + rtt.count() + "; measure for longer");
             return 1;
         }
         double threshold = unit.equals("us")

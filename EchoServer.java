@@ -50,7 +50,7 @@ public class EchoServer implements AutoCloseable {
         {"--bufsize", "1..1g", "16k", "bytes taken by one read, on each connection"},
         {"--nagle", "", "off", "leave Nagle's algorithm on (no TCP_NODELAY)"},
         {"--max-connections", "1..1000000", "10000", "further clients wait until one leaves"},
-        {"--idle-timeout", "1ms..1000h", "off", "close a connection that is idle so long"},
+        {"--idle-timeout", "1ms..1000h", "off", "close idle ones; slow readers need longer"},
         {"--verbose", "", "off", "a line as each connection opens and closes"},
         {"--virtual", "", "off", "virtual threads (JDK 21 and later)"},
         {"--spin", "", "off", "poll the socket instead of blocking in read"},
@@ -274,7 +274,8 @@ public class EchoServer implements AutoCloseable {
 
     /** Closes the connections on which no echo has moved for so long. */
     private void sweepLoop(long idleNanos) {
-        // Looking from outside, now and then, costs the echo path no timer and no system call.
+        // Looking from outside, now and then, costs the echo path no timer and no system call. A
+        // slow reader may seem idle: its writer is woken only when much of the buffer is free.
         while (listener.isOpen()) {
             LockSupport.parkNanos(Math.min(1_000_000_000, idleNanos / 10));
             for (Connection connection : connections) {
