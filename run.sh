@@ -85,7 +85,7 @@ ours() { # RESULT
 run_compare() { # FILE...
     local name file
     [ $# -gt 0 ] || fail 'usage: ./run.sh compare FILE... (results of --json)' 2
-    prepare
+    [ -n "${tmp:-}" ] || prepare
     for file in "$@"; do
         result "[$((results + 1))]" "$file"
         printf '%s %s\n' "${label[results]}" "$file" | fold -w 80
@@ -385,7 +385,7 @@ result() { # LABEL JSON_FILE
     [ -f "$2" ] || fail "$2: not a regular file" 2
     [ -r "$2" ] || fail "$2: not readable" 2
     [ "$results" -gt 0 ] || : >"$tmp/results"
-    label[results += 1]=$1
+    results=$((results + 1)) label[results]=$1
     head -c 100000 <"$2" | LC_ALL=C tr -d '\000\n' | LC_ALL=C tr ',' '\n' |
         LC_ALL=C awk -F '[":{} ]+' -v n="$results" '
             /^ *"[a-z0-9_]+": [{]/ { group = $2 == "rtt_us" ? "" : $2 "."; sub(/.*[{]/, " ") }

@@ -90,9 +90,14 @@ class DocumentedTest extends FreshCopy {
     @Test
     @Timeout(600)
     void documentedStepsRunAndLeaveTheirResults() throws Exception {
-        String printed = shell("./run.sh --port 0 --async-port 0");
+        String printed = shell("mkdir temporary; export TMPDIR=$PWD/temporary\n"
+                + "./run.sh --port 0 --async-port 0; ls temporary | sed 's/^tmp/left behind: &/'");
+        Assertions.assertFalse(printed.contains("left behind"), printed);
+        printed.lines().filter(line -> !line.startsWith("NOTE:")).forEach(line ->
+                Assertions.assertTrue(line.length() <= 80, line));
         for (String expected : List.of("repeats: 2000, msg_len: 1024", "msg_len: 16384 bytes",
-                "\"hello-async\" (11 bytes)", "0.030", "172.61", "5.543")) {
+                "\"hello-async\" (11 bytes)", "[2] results/async.json", "0.030", "172.61",
+                "5.543")) {
             Assertions.assertTrue(printed.contains(expected), expected + " in\n" + printed);
         }
         for (String name : List.of("threaded", "async")) {

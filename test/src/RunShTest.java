@@ -16,7 +16,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** What run.sh does beside the documented steps: comparing, refusing, and leaving nothing behind. */
+/** What run.sh does beside the documented steps: compares, refuses, leaves nothing behind. */
 @Timeout(600)
 class RunShTest extends FreshCopy {
     private static final String RTT = "\"rtt_us\": {\"min\": 1.5, \"mean\": %s, \"stddev\": 1.0, "
