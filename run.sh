@@ -137,8 +137,8 @@ run_demo() {
 
 demo_nagle() {
     servers 'EchoServer --bufsize 4k' 'EchoServer --bufsize 4k --nagle'
-    measure 'without' 1 --size 16k --warmup 300ms --repeat 20
-    measure '--nagle' 2 --size 16k --warmup 300ms --repeat 20
+    measure 'without --nagle' 1 --size 16k --warmup 300ms --repeat 20
+    measure 'with --nagle' 2 --size 16k --warmup 300ms --repeat 20
     table mean max reads_mean
     claim 'mean[2] > 10000 && mean[2] > 5 * mean[1]' \
         "With --nagle a round trip took {three(mean[2] / mean[1])} times as long. The server's
