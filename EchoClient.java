@@ -900,8 +900,8 @@ public class EchoClient {
         }
         if (parallel == 1 && !spin && trips.supports(95)
                 && trips.percentile(90) > 3 * trips.percentile(10)) {
-            warnings.add("round trips ran at two speeds, as when threads move between cores:"
-                    + " to compare runs, pin both ends to one core (taskset -c 1)");
+            warnings.add("round trips ran at two speeds, as when threads move between cores or"
+                    + " share one: to compare runs, pin both ends to one idle core (taskset -c 1)");
         }
         if (rate == 0 && rtt.supports(99.9) && rtt.max > 100 * rtt.percentile(99.9)) {
             warnings.add("a stall of " + time(rtt.max) + " hides here, since nothing more was"
