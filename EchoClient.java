@@ -72,7 +72,7 @@ public class EchoClient {
         {"--spin", "", "off", "poll the socket instead of blocking"},
         {"--nagle", "", "off", "leave Nagle's algorithm on (no TCP_NODELAY)"},
         {"--timeout", "1ms..500h", "10s", "give up when nothing moves for so long"},
-        {"--json", "FILE", "", "the result as one JSON object; - standard output"},
+        {"--json", "FILE", "", "the result as JSON; - is standard output"},
         {"--hgrm", "FILE", "", "the distribution as HdrHistogram has it, in us"},
         {"--plot", "FILE", "", "a picture of the run (SVG)"},
         {"--fail-if", "CONDITION,...", "", "exit 3 when one holds: p99>2ms,throughput<50"},
