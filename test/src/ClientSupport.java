@@ -32,7 +32,7 @@ final class ClientSupport {
         final List<String> out;
         final List<String> err;
         final long millis;
-        private final String command;
+        final String command;
 
         Run(int status, List<String> out, List<String> err, long millis, String command) {
             this.status = status;
