@@ -1,5 +1,5 @@
-import java.io.BufferedInputStream;
 import java.io.ByteArrayOutputStream;
+import java.io.EOFException;
 import java.io.FileOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -7,10 +7,11 @@ import java.io.OutputStream;
 import java.io.PrintStream;
 import java.lang.management.GarbageCollectorMXBean;
 import java.lang.management.ManagementFactory;
-import java.math.BigDecimal;
+import java.net.BindException;
 import java.net.ConnectException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.net.NetworkInterface;
 import java.net.SocketTimeoutException;
 import java.net.StandardSocketOptions;
 import java.net.UnknownHostException;
@@ -18,68 +19,664 @@ import java.nio.ByteBuffer;
 import java.nio.channels.SelectionKey;
 import java.nio.channels.Selector;
 import java.nio.channels.SocketChannel;
-import java.nio.charset.Charset;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
-import java.nio.file.Path;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.Iterator;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
+import java.util.Queue;
 import java.util.Random;
+import java.util.Set;
+import java.util.concurrent.BrokenBarrierException;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
-import java.util.concurrent.Phaser;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.CyclicBarrier;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLongArray;
 import java.util.concurrent.atomic.DoubleAdder;
+import java.util.concurrent.atomic.LongAccumulator;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.concurrent.locks.LockSupport;
-import java.util.function.Supplier;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
+import java.util.function.BooleanSupplier;
 
 /**
- * A TCP echo client: sends one message and shows what comes back, or measures how long that takes.
- * Try it, while {@code java EchoServer.java} runs in another terminal:
+ * A TCP echo client: it sends one message and shows what comes back, or it measures how long
+ * that takes. Try it, while {@code java EchoServer.java} runs in another terminal:
  * <pre>
  *     java EchoClient.java --message "Hello, echo!"
  *     java EchoClient.java --bench
  *     java EchoClient.java --bench --size 16k --duration 10s --plot run.svg
  * </pre>
- * A round trip runs from just before the first byte is written to just after the last echoed byte
- * is read, on System.nanoTime. Each echoed byte is compared with the one sent, outside that
- * interval, and one wrong byte makes the whole run invalid.
+ * A round trip runs from just before the first byte is sent to just after the last echoed byte
+ * is read. Then, with the clock stopped, every echoed byte is compared with the one that was
+ * sent. One wrong byte makes the whole run invalid.
  *
- * <p>The story is told in this order: one round trip; one message; a benchmark, which is many round
- * trips; what their times mean; and how that is shown as text, JSON, a distribution and a picture.
+ * <p>The story is told in this order: one round trip; one message; a benchmark, which is many
+ * round trips; how a run begins and ends; what the times mean; how that is shown; and last the
+ * files and the command line.
  */
 public class EchoClient {
 
-    private static final String[][] OPTIONS = {
-        {"--host", "ADDRESS", "127.0.0.1", "the server's address or name"},
-        {"--port", "1..65535", "5050", "the server's port"},
-        {"--message", "TEXT", "Hello, echo!", "what to send; - sends each input line"},
-        {"--size", "0..1g", "1k with --bench", "send that many bytes instead"},
-        {"--bench", "", "off", "measure"},
-        {"--repeat", "1..1000000000", "2000", "measured messages on each connection"},
-        {"--duration", "1ms..1000h", "", "measure for so long instead"},
-        {"--warmup", "0..9999999|1ms..24h", "1s, at most 20000", "messages or time, not counted"},
-        {"--parallel", "1..65535", "1", "connections, one thread each"},
-        {"--rate", "1..10000000", "", "messages a second, on a fixed schedule"},
-        {"--spin", "", "off", "poll the socket instead of blocking"},
-        {"--nagle", "", "off", "leave Nagle's algorithm on (no TCP_NODELAY)"},
-        {"--timeout", "1ms..500h", "10s", "give up when nothing moves for so long"},
-        {"--json", "FILE", "", "the result as JSON; - is standard output"},
-        {"--hgrm", "FILE", "", "the distribution as HdrHistogram has it, in us"},
-        {"--plot", "FILE", "", "a picture of the run (SVG)"},
-        {"--fail-if", "CONDITION,...", "", "exit 3 when one holds: p99>2ms,throughput<50"},
-        {"--help", "", "off", "this text"},
-    };
-
+    /** A second in nanoseconds. All times here are in nanoseconds. */
     private static final long SECOND = 1_000_000_000;
+
+    private final Options options;
+    private final PrintStream out;
+    private final PrintStream err;
+    /** Where the text goes: to out, or nowhere with --json -, which has out for itself. */
+    private final PrintStream text;
+    /** Whether more is to be shown than a message and its echo. */
+    private final boolean hasResult;
+
+    /** The bytes of all messages. A message is a window on them; see makePayload. */
+    private ByteBuffer payload;
+    private int messageSize;
+    private int differentMessages = 1;
+
+    /** The address that answered first. All connections go there. */
+    private volatile InetAddress server;
+    /** One thread for each connection. */
+    private final Queue<Thread> threads = new ConcurrentLinkedQueue<>();
+    private final Set<Connection> connections = ConcurrentHashMap.newKeySet();
+    /** Where the threads of a benchmark meet: before and after the warm-up, and at the end. */
+    private final CyclicBarrier allConnected;
+    private final CyclicBarrier allWarm;
+    private final CyclicBarrier allDone;
+
+    private final Tally warmup = new Tally();
+    private final Tally measured = new Tally();
+    /** The one of these two that is under way; when that began; and when the run ended. */
+    private volatile Tally phase = warmup;
+    private volatile long beganNanos;
+    private volatile long endedNanos;
+
+    /** Before the run: load of the machine, garbage collections, CPU time of this program. */
+    private double load;
+    private long collectionsBefore;
+    private long cpuNanosBefore;
+    private final List<String> warnings = new ArrayList<>();
+
+    /** Whether all threads have to end, and whether the user wanted it (Ctrl-C). */
+    private volatile boolean stopped;
+    private volatile boolean interrupted;
+    /** The first failure, which is reported; null if nothing has failed. */
+    private volatile Throwable failure;
+    /** Whether a wrong byte has come back: then no figure of this run can be trusted. */
+    private volatile boolean invalid;
+    /** Opens when the run is stopped. */
+    private final CountDownLatch over = new CountDownLatch(1);
+    /** Whether the result is out. */
+    private volatile boolean reported;
+
+    /** Where the result goes, besides the text; null if it was not asked for. */
+    private FileOutputStream jsonFile;
+    private FileOutputStream hgrmFile;
+    private FileOutputStream plotFile;
+
+    // One round trip.
+
+    /** What is known of a round trip. The times are of System.nanoTime. */
+    private static final class Trip {
+        /** What is sent, for error messages: "message" or "warm-up message". */
+        private final String kind;
+        private long number; // from 1
+        private long startNanos; // just before the first byte was sent
+        private long writtenNanos; // just after the last byte was sent
+        private long endNanos; // just after the last echoed byte was read
+        private int reads; // how many reads the echo took: in how many pieces it came
+
+        Trip(String kind) {
+            this.kind = kind;
+        }
+
+        long nanos() {
+            return endNanos - startNanos;
+        }
+    }
+
+    /** A connection to the server. One thread uses it; any thread may close it. */
+    private final class Connection implements AutoCloseable {
+        private final int index;
+        private final SocketChannel channel = SocketChannel.open();
+        private boolean blocking = true;
+        /** Waits for a channel that does not block, unless that is polled (--spin). */
+        private Selector selector;
+        private SelectionKey key;
+        /** What comes back. With room for one byte too many, so that a surplus byte is seen. */
+        private ByteBuffer echo = ByteBuffer.allocateDirect(0);
+        /** The message that is sent next, as a window on the payload, and its number. */
+        private final ByteBuffer window = payload.duplicate();
+        private long next;
+        /** When a byte last moved; 0 while no message is under way. The watch reads it. */
+        private volatile long movedNanos;
+        /** For the watch: the movedNanos that it last saw, and how often it saw the same. */
+        private long seenNanos;
+        private long sameLooks;
+        private volatile boolean timedOut;
+
+        Connection(int index) throws IOException {
+            this.index = index;
+        }
+
+        /**
+         * Sends a message and waits until as many bytes have come back. Afterwards the message
+         * is as it was, and echo holds what came.
+         *
+         * @throws IOException if the connection is lost, if nothing moves for the time of
+         *         --timeout, or if what came until then is not what was sent
+         */
+        void roundTrip(ByteBuffer message, Trip trip) throws IOException {
+            Exception loss = null;
+            trip.number++;
+            trip.reads = 0;
+            message.mark();
+            try {
+                prepare(message.remaining());
+                if (blocking) {
+                    writeThenRead(message, trip);
+                } else {
+                    readWhileWriting(message, trip);
+                }
+            } catch (IOException | IllegalStateException e) { // a closed selector: the latter
+                loss = e;
+            }
+            movedNanos = 0;
+            message.reset(); // both can now be read from their first byte on
+            echo.flip();
+            if (loss != null) {
+                compare(message, trip); // a wrong byte explains more than a missing one
+                phase.lost.increment();
+                throw new IOException(explain(loss, trip, message.remaining()), loss);
+            }
+        }
+
+        /** The round trip of a message that fits into the buffers of the kernel. */
+        private void writeThenRead(ByteBuffer message, Trip trip) throws IOException {
+            int size = message.remaining();
+            trip.startNanos = noteMove();
+            while (message.hasRemaining()) {
+                channel.write(message);
+            }
+            trip.writtenNanos = noteMove();
+            trip.endNanos = trip.writtenNanos; // so it stays for a message of no bytes
+            while (echo.position() < size) {
+                if (channel.read(echo) < 0) {
+                    throw new EOFException("the server closed it");
+                }
+                trip.endNanos = noteMove();
+                trip.reads++;
+            }
+        }
+
+        /**
+         * The round trip of a larger message. If all of it were written first, both sides could
+         * wait for ever: the server for us to read the echo, we for it to read the rest.
+         */
+        private void readWhileWriting(ByteBuffer message, Trip trip) throws IOException {
+            int size = message.remaining();
+            trip.startNanos = noteMove();
+            trip.writtenNanos = trip.startNanos;
+            trip.endNanos = trip.startNanos;
+            while (echo.position() < size) {
+                int written = 0;
+                if (message.hasRemaining()) {
+                    written = channel.write(message);
+                }
+                if (written > 0) {
+                    trip.writtenNanos = noteMove();
+                }
+                int read = channel.read(echo);
+                if (read < 0) {
+                    throw new EOFException("the server closed it");
+                }
+                if (read > 0) {
+                    trip.endNanos = noteMove();
+                    trip.reads++;
+                }
+                if (written == 0 && read == 0) {
+                    awaitReady(message.hasRemaining());
+                }
+            }
+        }
+
+        /** Waits until there is something to read or, if that is wanted, room to write. */
+        private void awaitReady(boolean toWrite) throws IOException {
+            if (options.spin) {
+                Thread.onSpinWait();
+            } else {
+                int write = toWrite ? SelectionKey.OP_WRITE : 0;
+                key.interestOps(SelectionKey.OP_READ | write);
+                selector.select();
+                selector.selectedKeys().clear();
+            }
+        }
+
+        /** The time, which is noted: a byte has moved. */
+        private long noteMove() {
+            long now = System.nanoTime();
+            movedNanos = now;
+            return now;
+        }
+
+        /** Makes room for an echo of this size, and chooses one of the two ways above. */
+        private void prepare(int size) throws IOException {
+            if (echo.capacity() <= size) {
+                echo = ByteBuffer.allocateDirect(size + 1);
+                // If our receive buffer holds the whole echo, the server never waits for us.
+                // Only a quarter of it is trusted: the kernel counts its bookkeeping, too.
+                int room = channel.getOption(StandardSocketOptions.SO_RCVBUF) / 4;
+                if (blocking && (options.spin || size > room)) {
+                    channel.configureBlocking(false);
+                    blocking = false;
+                    selector = Selector.open();
+                    key = channel.register(selector, SelectionKey.OP_READ);
+                }
+            }
+            echo.clear();
+        }
+
+        /** Compares what came back with the message; the first difference is an error. */
+        void compare(ByteBuffer message, Trip trip) throws IOException {
+            int at = message.mismatch(echo);
+            if (at < 0 || at == echo.limit()) {
+                return; // equal, or equal as far as the echo came
+            }
+            invalid = true;
+            String sent = "nothing more";
+            if (at < message.remaining()) {
+                sent = format("0x%02x", message.get(message.position() + at));
+            }
+            throw new IOException(format("INVALID: %s %d, offset %d: sent %s, received 0x%02x;"
+                    + " is it an echo server?", trip.kind, trip.number, at, sent, echo.get(at)));
+        }
+
+        /** Why a round trip was not finished, and what to do about it. */
+        private String explain(Exception loss, Trip trip, int size) {
+            String where = format(" in %s %d, after %d of %d bytes of the echo; ", trip.kind,
+                    trip.number, echo.limit(), size);
+            if (!timedOut) {
+                return "connection lost: " + loss.getMessage() + where + "what does the server say?";
+            }
+            where = "timed out: nothing moved for " + time(options.timeoutNanos) + where;
+            long before = warmup.rtt.count() + measured.rtt.count();
+            if (before > 0) {
+                where += count(before, "message") + " came back before: the path or the server"
+                        + " has gone silent; ";
+            }
+            if (before > 0 || echo.limit() > 0) {
+                return where + "--timeout allows more";
+            }
+            if (size > 500) {
+                where += "are packets of this size lost (does a small --size work)? ";
+            }
+            return where + "is it an echo server, is it full (--max-connections), or does it wait"
+                    + " for a line end, which --message - sends without --bench?";
+        }
+
+        /** The next message of a benchmark: its round trip, and the comparison. */
+        void sendNext(Trip trip) throws IOException {
+            ByteBuffer message = nextMessage();
+            roundTrip(message, trip);
+            compare(message, trip);
+        }
+
+        /** Moves the window. Each connection begins at another message. */
+        ByteBuffer nextMessage() {
+            int from = (int) ((next + 101L * index) % differentMessages);
+            next++;
+            return window.limit(from + messageSize).position(from);
+        }
+
+        /** Connects, or fails within this time. */
+        void open(InetAddress address, long timeoutNanos) throws IOException {
+            if (stopped) {
+                throw new IOException("stopped");
+            }
+            // Nagle's algorithm (RFC 896) would hold back the end of a message until the server
+            // has acknowledged its beginning, which the server delays by about 40 ms.
+            channel.setOption(StandardSocketOptions.TCP_NODELAY, !options.nagle);
+            long millis = Math.max(1, timeoutNanos / 1_000_000);
+            channel.socket().connect(new InetSocketAddress(address, options.port), (int) millis);
+            if (channel.getLocalAddress().equals(channel.getRemoteAddress())) {
+                // TCP lets a socket connect to itself, if its own port happens to be the one
+                // that it connects to (simultaneous open). It would even echo.
+                channel.setOption(StandardSocketOptions.SO_LINGER, 0); // frees the port at once
+                throw new ConnectException("nobody listens there");
+            }
+        }
+
+        /**
+         * Closes the connection if nothing has moved for so many looks of the watch. Time does
+         * not count: while this program itself was suspended (Ctrl-Z, the lid of a laptop),
+         * nobody has looked, and the echo may only wait to be read.
+         */
+        void look(long mostLooks) {
+            long moved = movedNanos;
+            sameLooks++;
+            if (moved == 0 || moved != seenNanos) {
+                seenNanos = moved;
+                sameLooks = 0;
+            }
+            if (sameLooks >= mostLooks) {
+                timedOut = true;
+                close();
+            }
+        }
+
+        /** Closes it. A round trip that is under way in another thread fails at once. */
+        @Override
+        public void close() {
+            connections.remove(this);
+            closeQuietly(channel);
+            if (selector != null) {
+                closeQuietly(selector);
+            }
+        }
+    }
+
+    /**
+     * Connects. The first connection tries all addresses of the server's name, in the time of
+     * --timeout for all together. The other connections go where that one has gone.
+     */
+    private Connection connect(int index) throws IOException {
+        String why = null; // that of the first address, which is the one that was meant
+        try {
+            InetAddress[] addresses = {server};
+            if (index == 0) {
+                addresses = InetAddress.getAllByName(options.host);
+            }
+            long deadline = System.nanoTime() + options.timeoutNanos;
+            for (int i = 0; i < addresses.length; i++) {
+                server = addresses[i];
+                Connection connection = new Connection(index);
+                connections.add(connection);
+                try {
+                    long left = deadline - System.nanoTime();
+                    connection.open(server, left / (addresses.length - i));
+                    return connection;
+                } catch (IOException e) {
+                    connection.close();
+                    why = Objects.requireNonNullElse(why, whyNotConnected(e));
+                }
+            }
+        } catch (IOException e) { // no address, or no socket
+            why = whyNotConnected(e);
+        }
+        throw new IOException("cannot connect to " + address(options.host, options.port) + ": "
+                + why);
+    }
+
+    /** What is wrong, and what to do about it. */
+    private String whyNotConnected(IOException e) {
+        String what = "" + e.getMessage();
+        if (e instanceof UnknownHostException) {
+            return whyUnknown(what);
+        }
+        if (e instanceof SocketTimeoutException) {
+            return "no answer within " + time(options.timeoutNanos) + "; is the host up, does a"
+                    + " firewall drop what is sent to this port, is the server full?";
+        }
+        if (e instanceof BindException) {
+            return what + "; either no local port is left (use a smaller --parallel, or wait a"
+                    + " minute), or this machine has no address that reaches the host";
+        }
+        if (what.contains("address type") || what.contains("Protocol family")) {
+            return "this Java runs without IPv6 (preferIPv4Stack, or the system has none)";
+        }
+        if (what.contains("Invalid argument")) {
+            return what + "; an address like fe80::1 needs its interface: fe80::1%eth0";
+        }
+        if (what.contains("files")) {
+            return what + "; raise ulimit -n, or use a smaller --parallel";
+        }
+        if (!(e instanceof ConnectException)) {
+            return what + "; is the network of this machine up, is the address right?";
+        }
+        if (isHere(server)) {
+            return what + "; is the server running? start it with: java EchoServer.java --port "
+                    + options.port;
+        }
+        return what + "; does the server run there with --host 0.0.0.0 (else it listens on"
+                + " loopback only), or does a firewall refuse?";
+    }
+
+    /** Why a name has no address. */
+    private static String whyUnknown(String what) {
+        if (what.contains("interface") || what.contains("scope")) {
+            return "unknown network interface; check what follows the % in --host";
+        }
+        if (what.contains("Temporary failure")) {
+            return "no name server answers; check the network, or give an address";
+        }
+        return "unknown host; check --host";
+    }
+
+    /** Whether an address is one of this machine. */
+    private static boolean isHere(InetAddress address) {
+        try {
+            return address.isLoopbackAddress() || address.isAnyLocalAddress()
+                    || NetworkInterface.getByInetAddress(address) != null;
+        } catch (IOException e) {
+            return false;
+        }
+    }
+
+    /**
+     * Makes what is sent: a given text, each time the same; or random bytes (some paths would
+     * compress others), of which the next message begins one byte later than the last. Their
+     * lowest bits are 0 and 1 in turn, so each message differs from the last in every byte, and
+     * an old echo can't pass for a new one.
+     */
+    private void makePayload() {
+        byte[] bytes = options.message.getBytes(StandardCharsets.UTF_8);
+        messageSize = bytes.length;
+        if (options.size >= 0) {
+            messageSize = options.size;
+            differentMessages = 1000;
+            bytes = new byte[999_998]; // not a length at which buffers are cut
+            new Random(862).nextBytes(bytes);
+            for (int i = 0; i < bytes.length; i++) {
+                bytes[i] = (byte) (bytes[i] & ~1 | i & 1);
+            }
+        }
+        payload = ByteBuffer.allocateDirect(messageSize + differentMessages - 1);
+        while (payload.hasRemaining()) { // the bytes again and again
+            payload.put(bytes, 0, Math.min(bytes.length, payload.remaining()));
+        }
+    }
+
+    // One message.
+
+    /** Sends one message, or each line of standard input, and shows what comes back. */
+    private void sendMessages(Connection connection) throws IOException {
+        Trip trip = new Trip("message");
+        if (!options.message.equals("-")) {
+            sendMessage(connection, connection.nextMessage(), trip);
+            return;
+        }
+        byte[] line = readLine(System.in);
+        while (line.length > 0 && !out.checkError()) {
+            sendMessage(connection, ByteBuffer.wrap(line), trip);
+            line = readLine(System.in);
+        }
+    }
+
+    private void sendMessage(Connection connection, ByteBuffer message, Trip trip)
+            throws IOException {
+        text.println("[client] sent    : " + quoted(message));
+        beganNanos = System.nanoTime();
+        connection.roundTrip(message, trip);
+        text.println("[client] received: " + quoted(connection.echo));
+        connection.compare(message, trip);
+        text.println("[client] RTT     : " + format("%.3f ms", trip.nanos() / 1e6));
+        measured.record(trip);
+    }
+
+    /** The bytes as a text, shortened to 60 characters, and how many bytes they are. */
+    private static String quoted(ByteBuffer bytes) {
+        byte[] head = new byte[Math.min(bytes.remaining(), 244)]; // 61 characters at least
+        bytes.duplicate().get(head);
+        String shown = printable(new String(head, StandardCharsets.UTF_8));
+        if (shown.length() > 60) {
+            shown = shown.substring(0, 60) + "...";
+        }
+        return "\"" + shown + "\" (" + bytes.remaining() + " bytes)";
+    }
+
+    /** A line with its line end, which the last may lack; empty at the end of the input. */
+    private static byte[] readLine(InputStream in) throws IOException {
+        ByteArrayOutputStream line = new ByteArrayOutputStream();
+        int b = 0;
+        while (b >= 0 && b != '\n') {
+            b = in.read();
+            if (b >= 0) {
+                line.write(b);
+            }
+        }
+        return line.toByteArray();
+    }
+
+    // A benchmark: many round trips, on one or more connections at the same time.
+
+    /** When a phase ends: after so many messages on each connection, or after so long. */
+    private static final class Limit {
+        private final long messages;
+        private final long nanos;
+
+        Limit(long messages, long nanos) {
+            this.messages = messages;
+            this.nanos = nanos;
+        }
+    }
+
+    /** What each thread does in a benchmark. All meet, so that each phase begins for all. */
+    private void benchmark(Connection connection)
+            throws IOException, InterruptedException, BrokenBarrierException {
+        allConnected.await();
+        closedLoop(connection, new Trip("warm-up message"), warmup, options.warmup);
+        allWarm.await();
+        if (options.rate > 0) {
+            openLoop(connection, new Trip("message"), options.measure);
+        } else {
+            closedLoop(connection, new Trip("message"), measured, options.measure);
+        }
+        allDone.await(); // nobody closes earlier: that would take time from the others
+    }
+
+    /** Run by the thread that comes last to a meeting, while the others wait. */
+    private void beginWarmup() {
+        beganNanos = System.nanoTime();
+    }
+
+    private void beginMeasurement() {
+        if (options.rate > 0 && warmup.rtt.count() > 0) {
+            warnOfRate((double) SECOND / warmup.rtt.percentile(50));
+        }
+        collectionsBefore = collections();
+        cpuNanosBefore = cpuNanos();
+        phase = measured;
+        beganNanos = System.nanoTime();
+    }
+
+    /** Says at once if so few connections can't carry the rate. */
+    private void warnOfRate(double carried) {
+        double needed = Math.ceil(options.rate / carried);
+        if (needed > options.parallel) {
+            warnings.add(format("one connection carries %s/s; --rate %d needs --parallel %.0f",
+                    rounded(carried), options.rate, needed));
+            err.println("[bench] warning: " + warnings.get(0));
+        }
+    }
+
+    /** A closed loop: the next message is sent when the last one has come back. */
+    private void closedLoop(Connection connection, Trip trip, Tally tally, Limit limit)
+            throws IOException {
+        trip.endNanos = beganNanos;
+        while (trip.number < limit.messages && trip.endNanos - beganNanos < limit.nanos
+                && !stopped) {
+            connection.sendNext(trip);
+            tally.record(trip);
+        }
+    }
+
+    /**
+     * An open loop: a message is sent when it is due, on a schedule of --rate messages a second
+     * over all connections. If an echo is still under way, it is sent right after that, and
+     * its response time counts from when it was due. So a server that stands still makes all
+     * messages slow that were due meanwhile, as it would for clients that know nothing of each
+     * other. A closed loop would show a single slow message (coordinated omission).
+     */
+    private void openLoop(Connection connection, Trip trip, Limit limit) throws IOException {
+        long total = dueHere(connection, limit);
+        long number = 0;
+        trip.endNanos = beganNanos;
+        try {
+            // What was due before the end is sent after it, too, but not for ever.
+            while (number < total && trip.endNanos - beganNanos - limit.nanos <= limit.nanos) {
+                long due = dueNanos(connection, number);
+                boolean late = trip.endNanos > due; // an echo was still under way
+                awaitDue(due);
+                if (stopped) {
+                    return;
+                }
+                connection.sendNext(trip);
+                measured.record(trip, due, late);
+                number++;
+            }
+        } finally {
+            // What is due by now and has no echo counts, too: as far as it has waited.
+            while (number < total && dueNanos(connection, number) < System.nanoTime()) {
+                measured.recordWaiting(dueNanos(connection, number));
+                number++;
+            }
+        }
+    }
+
+    /**
+     * How many messages of this connection are due before the end. The connections take turns.
+     * For example a rate of 10 on 2 connections for 1 second has 10 places on its schedule; of
+     * these, connection 0 has 0, 2, 4, 6, 8, and connection 1 has 1, 3, 5, 7, 9.
+     */
+    private long dueHere(Connection connection, Limit limit) {
+        double dueInAll = (double) limit.nanos / SECOND * options.rate;
+        double dueHere = Math.ceil((dueInAll - connection.index) / options.parallel);
+        return (long) Math.min(limit.messages, Math.max(0, dueHere));
+    }
+
+    /** When a message of this connection is due; its first one has number 0. */
+    private long dueNanos(Connection connection, long number) {
+        double place = connection.index + number * (double) options.parallel;
+        return beganNanos + (long) (place * SECOND / options.rate);
+    }
+
+    /**
+     * Waits for a point in time. A parked thread wakes up late, so at last the clock is polled;
+     * without onSpinWait, which on a virtual machine can take microseconds.
+     */
+    private void awaitDue(long dueNanos) {
+        long pollNanos = 200_000;
+        if (options.parallel > 1) {
+            // A thread that polls takes a core from those that have something to do. So all
+            // together get a tenth of one.
+            pollNanos = Math.min(pollNanos, SECOND / 10 / options.rate);
+        }
+        long left = dueNanos - System.nanoTime();
+        while (left > 0 && !stopped) {
+            if (left > pollNanos) {
+                LockSupport.parkNanos(left - pollNanos);
+            }
+            left = dueNanos - System.nanoTime();
+        }
+    }
+
+    // How a run begins and ends.
 
     public static void main(String... args) {
         int status = run(System.out, System.err, args);
@@ -88,617 +685,331 @@ public class EchoClient {
         }
     }
 
-    /** Does all that main does, and returns the exit status: in jshell the session goes on. */
+    /** Does what main does, but returns the exit status: in jshell the session goes on. */
     static int run(String... args) {
         return run(System.out, System.err, args);
     }
 
     /**
-     * Does what the command line says; returns the exit status: 0 it worked, 1 it failed, 2 wrong
-     * command line, 3 --fail-if was met, 130 stopped by Ctrl-C.
+     * Does what the command line says. Returns the exit status: 0 it worked, 1 it failed, 2 the
+     * command line is wrong, 130 stopped by Ctrl-C.
      */
     static int run(PrintStream out, PrintStream err, String... args) {
+        int status = 0;
         try {
-            int status = 0;
-            Options options = new Options(OPTIONS, args);
-            if (options.given("--help")) {
-                options.print(out, "usage: java EchoClient.java [OPTION...]\nmetrics of --fail-if: "
-                        + "min mean stddev p50 p90 p95 p99 p99.9 max (us, ms, s),\n"
-                        + "throughput (MiB/s), messages (a second); with > or <");
+            Options options = new Options(args);
+            if (options.help) {
+                out.print(Options.HELP);
             } else {
-                status = new EchoClient(options, out, err, args).start();
+                status = new EchoClient(options, out, err).measureAndReport();
             }
-            if (out.checkError()) {
-                throw new IOException("cannot write to standard output");
-            }
-            return status;
-        } catch (IOException | IllegalArgumentException e) {
-            err.println("[client] " + printable(e.getMessage()));
-            return e instanceof IllegalArgumentException ? 2 : 1;
+        } catch (IllegalArgumentException e) {
+            err.println("[client] " + printable(e.getMessage()) + "; see --help");
+            return 2;
         }
+        if (out.checkError()) {
+            err.println("[client] cannot write to standard output");
+            return 1;
+        }
+        return status;
     }
 
-    private final Options options;
-    private String command = "java EchoClient.java";
-    /** Where the text goes: nowhere with --json -, for then the JSON has the stream alone. */
-    private final PrintStream out;
-    private final PrintStream err;
-    private final boolean bench;
-    private final boolean spin;
-    private final long timeoutNanos;
-    private final int parallel;
-    /** Messages a second over all connections, on a fixed schedule; 0 is a closed loop. */
-    private final long rate;
-
-    /** A connection to the server, and the round trip on it. */
-    private final class Connection implements AutoCloseable {
-        private final SocketChannel channel = SocketChannel.open();
-        /** What came back; with room for one byte too many, so that a surplus byte is seen. */
-        private ByteBuffer echo = ByteBuffer.allocateDirect(1).flip();
-        /** To wait until a non-blocking channel is ready; null while the channel is blocking. */
-        private SelectionKey key;
-        /** Of the last round trip: before its first byte, after the last write, after the end. */
-        private long startNanos;
-        private long writtenNanos;
-        private long endNanos;
-        /** How many reads the last echo took: in how many pieces it arrived. */
-        private int reads;
-        /** When a byte last moved, for the timeout; 0 while no message is under way. */
-        private volatile long movedNanos;
-        private volatile boolean timedOut;
-        private final int index;
-        /** The next message: connections begin far apart, so that none sends another's. */
-        private final ByteBuffer message = bytes.duplicate();
-        private long next;
-        /** What is under way, for error messages. */
-        private String kind = "message";
-        private long number;
-
-        /** Connects, in the time of --timeout. */
-        Connection(int index, InetAddress address) throws IOException {
-            this.index = index;
-            next = index * 7919L;
-            connections.add(this);
-            try {
-                // Nagle's algorithm (RFC 896) would hold back the end of a message until the server
-                // has acknowledged its beginning, which it delays by about 40 ms.
-                channel.setOption(StandardSocketOptions.TCP_NODELAY, !options.given("--nagle"));
-                int port = (int) options.number("--port");
-                int timeoutMillis = (int) (timeoutNanos / 1_000_000);
-                channel.socket().connect(new InetSocketAddress(address, port), timeoutMillis);
-            } catch (IOException e) {
-                close();
-                throw e;
-            }
-        }
-
-        /**
-         * Sends a message and waits until as many bytes have come back.
-         *
-         * @throws IOException if the connection is lost, nothing moves for the time of --timeout,
-         *         or what came back until then is not what was sent
-         */
-        void roundTrip(ByteBuffer message) throws IOException {
-            int size = message.remaining();
-            prepare(size);
-            startNanos = writtenNanos = endNanos = movedNanos = System.nanoTime();
-            try {
-                // Read while something is still to be written: were all of a large message written
-                // first, both sides would wait for ever, each for the other to read.
-                while (echo.position() < size) {
-                    boolean wrote = message.hasRemaining() && channel.write(message) > 0;
-                    if (wrote) {
-                        writtenNanos = movedNanos = System.nanoTime();
-                    }
-                    int n = channel.read(echo);
-                    if (n > 0) {
-                        endNanos = movedNanos = System.nanoTime();
-                        reads++;
-                    } else if (n < 0) {
-                        throw new IOException("the server closed it");
-                    } else if (!wrote) {
-                        awaitReady(message.hasRemaining());
-                    }
-                }
-            } catch (IOException | IllegalStateException e) {
-                check(message, size); // a wrong byte explains more than a missing one
-                throw lost(e, size);
-            }
-            movedNanos = 0;
-        }
-
-        /**
-         * Gets ready for an echo of that size. A message that our own receive buffer could not hold
-         * must not be written in one blocking call, for the server may not be able to answer then.
-         */
-        private void prepare(int size) throws IOException {
-            if (echo.capacity() <= size) {
-                echo = ByteBuffer.allocateDirect(size + 1);
-                boolean large = size > channel.getOption(StandardSocketOptions.SO_RCVBUF) / 4;
-                if ((spin || large) && channel.isBlocking()) {
-                    channel.configureBlocking(false);
-                }
-                if (large && !spin && key == null) {
-                    key = channel.register(Selector.open(), SelectionKey.OP_READ);
-                }
-            }
-            echo.clear().limit(size + 1);
-            number++;
-            reads = 0;
-        }
-
-        /** Waits until there is something to read or, when that is wanted, room to write. */
-        private void awaitReady(boolean toWrite) throws IOException {
-            if (spin) {
-                Thread.onSpinWait();
-            } else {
-                key.interestOps(SelectionKey.OP_READ | (toWrite ? SelectionKey.OP_WRITE : 0));
-                key.selector().select();
-                key.selector().selectedKeys().clear();
-            }
-        }
-
-        /** Compares what came back with the message, byte by byte; a difference is an error. */
-        void check(ByteBuffer message, int size) throws IOException {
-            message.position(message.limit() - size);
-            echo.flip();
-            int at = message.mismatch(echo);
-            if (at >= 0 && at < echo.limit()) {
-                throw invalid(at, at == size ? "nothing more"
-                        : format("0x%02x", message.get(message.position() + at)));
-            }
-        }
-
-        /** Ends our side after the last message and makes sure that no surplus byte follows. */
-        void finish() throws IOException {
-            int size = echo.limit();
-            echo.limit(size + 1).position(size);
-            try {
-                channel.shutdownOutput();
-                channel.configureBlocking(false);
-                // Most servers close at once; one that does not gets 100 ms to show a surplus byte.
-                for (int i = 0; i < 100 && channel.read(echo) == 0; i++) {
-                    LockSupport.parkNanos(SECOND / 1000);
-                }
-            } catch (IOException e) {
-                return; // the server has cut the connection, after all that it owed us
-            }
-            if (echo.position() > size) {
-                throw invalid(size, "nothing more");
-            }
-        }
-
-        private IOException invalid(int offset, String sent) {
-            return new IOException(format("INVALID: %s %d, offset %d: sent %s, received 0x%02x%s;"
-                    + " is it an echo server?", kind, number, offset, sent, echo.get(offset),
-                    sent.startsWith("0x") ? "" : ", a surplus byte"));
-        }
-
-        private IOException lost(Exception e, int size) {
-            String where = format(" in %s %d, after %d of %d bytes of the echo; ", kind, number,
-                    echo.limit(), size);
-            return new IOException(!timedOut
-                    ? "connection lost: " + e.getMessage() + "," + where
-                            + "see what the server says"
-                    : "timed out: nothing moved for " + time(timeoutNanos) + where
-                    + "is this an echo server? " + (echo.limit() > 0 ? "--timeout allows more"
-                    : "one that waits for a line end gets it from --message -"), e);
-        }
-
-        /** Closes it; a round trip that is under way in another thread fails at once. */
-        @Override
-        public void close() {
-            connections.remove(this);
-            try {
-                channel.close();
-                if (key != null) {
-                    key.selector().close();
-                }
-            } catch (IOException e) {
-                // it is as closed as it can be
-            }
-        }
-    }
-
-    /** Connects to the first of the server's addresses that answers. */
-    private Connection connect(int index) throws IOException {
-        IOException failure = null;
-        for (InetAddress address : resolve()) {
-            try {
-                return new Connection(index, address);
-            } catch (IOException e) {
-                failure = failure == null ? e : failure;
-            }
-        }
-        throw cannotConnect(failure instanceof SocketTimeoutException ? "no answer within "
-                + time(timeoutNanos) + "; is the host up, and the port open in its firewall?"
-                : failure.getMessage() + (failure instanceof ConnectException
-                ? "; is the server running? start it with: java EchoServer.java --port "
-                        + options.text("--port") : ""));
-    }
-
-    private InetAddress[] resolve() throws IOException {
-        try {
-            return InetAddress.getAllByName(options.text("--host"));
-        } catch (UnknownHostException e) {
-            throw cannotConnect("unknown host; check --host");
-        } finally {
-            resolved = true;
-        }
-    }
-
-    private IOException cannotConnect(String why) {
-        String host = options.text("--host").replaceAll("^[^\\[].*:.*", "[$0]");
-        String to = host + ":" + options.text("--port");
-        return new IOException("cannot connect to " + to + ": " + why);
-    }
-
-    /** What is sent: message n is as many bytes as its size, from n on, modulo the period. */
-    private ByteBuffer bytes;
-    private int size;
-    private int period = 1;
-
-    /**
-     * Takes the given text as the only message, or makes bytes. Then message after message is a
-     * window that moves by one byte over pseudo-random bytes, of which every other is odd. So each
-     * message differs from the one before it in every byte, a stale echo can't pass, and nothing
-     * need be filled in between messages.
-     */
-    private void makeMessages() {
-        byte[] block = options.text("--message").getBytes(StandardCharsets.UTF_8);
-        size = block.length;
-        if (options.given("--size") || bench && !options.given("--message")) {
-            size = options.given("--size") ? (int) options.number("--size") : 1024;
-            period = 1_000_002; // even, and no multiple of any buffer's size
-            block = new byte[period];
-            new Random(862).nextBytes(block);
-            for (int i = 0; i < period; i++) {
-                block[i] = (byte) (block[i] & ~1 | i & 1);
-            }
-        }
-        bytes = ByteBuffer.allocateDirect(size + period - 1);
-        while (bytes.hasRemaining()) {
-            bytes.put(block, 0, Math.min(block.length, bytes.remaining()));
-        }
-    }
-
-    /** Sets a buffer over the bytes to message number n. */
-    private ByteBuffer select(ByteBuffer buffer, long n) {
-        int start = (int) (n % period);
-        return buffer.limit(start + size).position(start);
-    }
-
-    /** Sends one message, or each line of standard input, and shows what comes back. */
-    private void send(Connection connection) throws IOException {
-        boolean lines = options.text("--message").equals("-");
-        InputStream in = new BufferedInputStream(System.in);
-        ByteBuffer message = lines ? readLine(in) : select(bytes.duplicate(), 0);
-        while (message != null && !out.checkError()) {
-            int length = message.remaining();
-            out.println("[client] sent    : " + shown(message));
-            connection.roundTrip(message);
-            out.println("[client] received: " + shown(connection.echo.duplicate().flip()));
-            connection.check(message, length);
-            if (!lines) {
-                connection.finish(); // a surplus byte would belie the time
-            }
-            measured.record(connection, connection.startNanos, false);
-            long micros = Math.round((connection.endNanos - connection.startNanos) / 1e3);
-            out.println("[client] RTT     : " + BigDecimal.valueOf(micros, 3) + " ms");
-            message = lines ? readLine(in) : null;
-        }
-        if (lines) {
-            connection.finish();
-        }
-    }
-
-    /** The text in quotes, shortened, with a dot for what can't be printed, and its length. */
-    private static String shown(ByteBuffer bytes) {
-        byte[] head = new byte[Math.min(bytes.remaining(), 244)]; // 61 characters at least
-        bytes.duplicate().get(head);
-        String text = new String(head, StandardCharsets.UTF_8);
-        return "\"" + printable(text.substring(0, Math.min(text.length(), 60)))
-                + (text.length() <= 60 ? "\"" : "...\"") + " (" + bytes.remaining() + " bytes)";
-    }
-
-    /** A line of input with its line end, if it has one; null at the end of the input. */
-    private static ByteBuffer readLine(InputStream in) throws IOException {
-        ByteArrayOutputStream line = new ByteArrayOutputStream();
-        for (int b = in.read(); b >= 0; b = b == '\n' ? -1 : in.read()) {
-            line.write(b);
-        }
-        return line.size() == 0 ? null
-                : ByteBuffer.allocateDirect(line.size()).put(line.toByteArray()).flip();
-    }
-
-    private EchoClient(Options options, PrintStream out, PrintStream err, String... args) {
+    private EchoClient(Options options, PrintStream out, PrintStream err) {
         this.options = options;
+        this.out = out;
         this.err = err;
-        boolean alone = options.text("--json").equals("-");
-        this.out = alone ? new PrintStream(OutputStream.nullOutputStream()) : out;
-        if (alone) {
-            files.put("--json", out);
-        }
-        for (String arg : args) {
-            command += " " + quoted(arg);
-        }
-        bench = options.given("--bench");
-        spin = options.given("--spin");
-        timeoutNanos = options.number("--timeout");
-        parallel = (int) options.number("--parallel");
-        rate = options.given("--rate") ? options.number("--rate") : 0;
-        checkOptions(options.text("--message"));
-        if (options.given("--fail-if")) {
-            for (String condition : options.text("--fail-if").split(",", -1)) {
-                limits.add(limit(condition));
-            }
-        }
+        hasResult = options.bench || options.json != null;
+        text = options.jsonToOut() ? new PrintStream(OutputStream.nullOutputStream()) : out;
+        allConnected = new CyclicBarrier(options.parallel, this::beginWarmup);
+        allWarm = new CyclicBarrier(options.parallel, this::beginMeasurement);
+        allDone = new CyclicBarrier(options.parallel);
     }
 
-    private void checkOptions(String message) {
-        for (String[] two : new String[][] {{"--message", "--size"}, {"--repeat", "--duration"}}) {
-            Options.check(!options.given(two[0]) || !options.given(two[1]),
-                    two[0] + " and " + two[1] + " exclude each other");
-        }
-        for (String name : List.of("--repeat", "--duration", "--warmup", "--parallel", "--rate",
-                "--hgrm", "--plot", "--fail-if")) {
-            Options.check(bench || !options.given(name), name + " needs --bench");
-        }
-        Options.check(!message.equals("-") || !bench && !options.given("--json"),
-                "--message - sends each input line: not with --bench, --json");
-        Options.check(!bench || !message.isEmpty() && !options.text("--size").matches("0+.?"),
-                "--message, --size: --bench needs at least one byte");
-        // What the command line had, but the platform's charset has not, arrives as U+FFFD.
-        String charset = System.getProperty("sun.jnu.encoding", "UTF-8");
-        Options.check(!message.contains("\ufffd")
-                || Charset.forName(charset).newEncoder().canEncode('\ufffd'), "--message has"
-                + " characters that " + charset + " lacks: set LC_ALL=C.UTF-8, or use --message -");
-    }
-
-    // A benchmark. Each connection has a thread, and all meet three times: when they are connected,
-    // when they are warm, and when they have measured. What they measure they record together.
-    /** The open connections, which are closed when nothing moves on them. */
-    private final ConcurrentLinkedQueue<Connection> connections = new ConcurrentLinkedQueue<>();
-    private volatile boolean resolved;
-    private final ConcurrentLinkedQueue<Thread> threads = new ConcurrentLinkedQueue<>();
-    private final Phaser together = new Phaser() {
-        @Override
-        protected boolean onAdvance(int phase, int parties) {
-            collectionsBefore = phase < 2 ? collections() : collectionsBefore;
-            startNanos = phase < 2 ? System.nanoTime() : startNanos;
-            endNanos = System.nanoTime();
-            return false;
-        }
-    };
-    private final Tally warmup = new Tally();
-    private final Tally measured = new Tally();
-    private final Histogram rtt = measured.rtt;
-    private volatile long startNanos;
-    private volatile long endNanos;
-    private volatile long[] collectionsBefore;
-    /** The first failure, and whether that, or Ctrl-C, has stopped everyone. */
-    private volatile Throwable failure;
-    private volatile boolean stopped;
-    private volatile boolean interrupted;
-    private volatile boolean reported;
-
-    /** Does what was asked for; returns the exit status. A failure stands in the JSON, too. */
-    private int start() throws IOException {
-        Thread hook = new Thread(this::interrupt, "interrupted");
-        Runtime.getRuntime().addShutdownHook(hook);
+    /** Does all that was asked for; returns the exit status. */
+    private int measureAndReport() {
+        int status = 1;
+        Thread hook = new Thread(this::stopBySignal, "signal");
         try {
+            Runtime.getRuntime().addShutdownHook(hook);
             openFiles();
-            if (bench || !files.isEmpty()) { // one message alone has no use for these 50 ms
+            makePayload();
+            if (hasResult) { // for one message alone these 50 ms would be too long
                 load = ManagementFactory.getOperatingSystemMXBean().getSystemLoadAverage();
                 collectionsBefore = collections();
             }
-            makeMessages();
-            startThreads();
-            awaitThreads();
-            return bench || !files.isEmpty() ? report() : 0;
+            threads.add(startThread("client-0", () -> work(0)));
+            watch();
         } catch (IOException | OutOfMemoryError e) {
             stop(e);
-            Throwable cause = failure != null ? failure : e;
-            String error = cause.getMessage() + (cause instanceof OutOfMemoryError
-                    ? ": out of memory; use a smaller --parallel or --size, or java -Xmx4g"
-                    : ("" + cause.getMessage()).contains("open files") ? "; raise ulimit -n" : "");
-            write("--json", () -> toJson(map("valid", false, "error", error)) + "\n");
-            throw new IOException(error, e);
-        } finally {
+        } catch (InterruptedException e) {
+            stopByUser();
+        } finally { // for jshell's Ctrl-C, which throws an error into this thread
+            stopByUser();
+            waitFor(() -> threads.stream().noneMatch(Thread::isAlive), 1);
+            status = report();
             reported = true;
-            try {
-                Runtime.getRuntime().removeShutdownHook(hook);
-            } catch (IllegalStateException e) {
-                // it is running: this is the end by Ctrl-C
-            }
+            removeHook(hook);
+        }
+        return status;
+    }
+
+    private static void removeHook(Thread hook) {
+        try {
+            Runtime.getRuntime().removeShutdownHook(hook);
+        } catch (IllegalStateException e) {
+            // the hook is running: it was Ctrl-C
         }
     }
 
-    /** Daemons, so that one that looks up a name for ever does not keep the program. */
-    private void startThreads() {
-        together.bulkRegister(parallel);
-        startNanos = System.nanoTime();
-        for (int i = 0; i < parallel && !stopped; i++) {
-            int index = i;
-            Thread thread = new Thread(() -> work(index), "client-" + index);
-            thread.setDaemon(true);
-            threads.add(thread);
-            thread.start();
-        }
-    }
-
-    /** Connects, warms up, measures. */
+    /** The life of a thread. The first one finds the server; then it starts the others. */
     private void work(int index) {
-        boolean timed = options.text("--warmup").matches("[0-9.]+[a-zA-Z]+");
-        long limit = options.given("--warmup") ? options.number("--warmup") : 20_000;
-        long limitNanos = timed ? limit : options.given("--warmup") ? Long.MAX_VALUE : SECOND;
-        boolean endless = options.given("--duration");
         try (Connection connection = connect(index)) {
-            if (!bench) {
-                send(connection);
-                return;
-            }
-            together.arriveAndAwaitAdvance();
-            connection.kind = "warm-up message";
-            exchange(connection, warmup, timed ? Long.MAX_VALUE : limit, limitNanos, 0);
-            together.arriveAndAwaitAdvance();
-            connection.kind = "message";
-            connection.number = 0;
-            exchange(connection, measured, endless ? Long.MAX_VALUE : options.number("--repeat"),
-                    endless ? options.number("--duration") : Long.MAX_VALUE, rate);
-            // Nobody leaves earlier, for closing would take time from those who measure.
-            together.arriveAndAwaitAdvance();
-            if (!stopped) {
-                connection.finish();
-            }
-        } catch (IOException | RuntimeException | OutOfMemoryError e) {
-            stop(e);
-        }
-    }
-
-    /** Message after message: each when the last is back or, with a rate, when it is due. */
-    private void exchange(Connection connection, Tally tally, long count, long nanos, long rate)
-            throws IOException {
-        connection.endNanos = startNanos;
-        for (long i = 0; i < count && !stopped; i++) {
-            // This connection takes every parallel-th place of the schedule. The whole product is
-            // divided, so that no rounded interval makes the schedule drift.
-            long due = rate == 0 ? 0
-                    : (long) ((connection.index + i * (double) parallel) * SECOND / rate);
-            if (Math.max(due, connection.endNanos - startNanos) >= nanos) {
-                return;
-            }
-            one(connection, tally, startNanos + due, rate > 0);
-        }
-    }
-
-    /** One message. A method of its own, so that after the warm-up it is compiled code. */
-    private void one(Connection connection, Tally tally, long dueNanos, boolean scheduled)
-            throws IOException {
-        select(connection.message, connection.next++);
-        boolean late = scheduled && connection.endNanos > dueNanos; // an echo was under way
-        if (scheduled && !late) {
-            await(dueNanos);
-        }
-        connection.roundTrip(connection.message);
-        connection.check(connection.message, size);
-        tally.record(connection, scheduled ? dueNanos : connection.startNanos, late);
-    }
-
-    /** Waits until a message is due: parks, then polls the clock, for a park ends late. */
-    private void await(long dueNanos) {
-        // Many connections that poll take the cores from those that have something to do, so
-        // together they get a tenth of one.
-        long poll = parallel == 1 ? 200_000 : Math.min(200_000, SECOND / 10 / rate);
-        for (long left = 1; left > 0 && !stopped; left = dueNanos - System.nanoTime()) {
-            if (dueNanos - System.nanoTime() > poll) {
-                LockSupport.parkNanos(dueNanos - System.nanoTime() - poll);
-            } else {
-                Thread.onSpinWait();
-            }
-        }
-    }
-
-    /** Looks after the threads until all have ended. */
-    private void awaitThreads() throws IOException {
-        for (Thread thread : threads) {
-            while (thread.isAlive() && failure == null) {
-                closeSilent();
-                try {
-                    thread.join(Math.max(1, Math.min(500, timeoutNanos / 10_000_000)));
-                } catch (InterruptedException e) {
-                    stop(new IOException("interrupted"));
+            if (index == 0) {
+                for (int i = 1; i < options.parallel && !stopped; i++) {
+                    int other = i;
+                    threads.add(startThread("client-" + i, () -> work(other)));
                 }
             }
+            if (options.bench) {
+                benchmark(connection);
+            } else {
+                sendMessages(connection);
+            }
+            stop(null);
+        } catch (IOException | RuntimeException | OutOfMemoryError e) {
+            stop(e);
+        } catch (InterruptedException | BrokenBarrierException e) {
+            // another thread has failed, or it was Ctrl-C: stop was called already
         }
-        if (failure != null) {
-            throw new IOException(failure); // see start
-        } else if (rtt.count() == 0 && bench) {
-            throw new IOException("nothing was measured: " + (interrupted ? "interrupted"
-                    : "--duration is shorter than a round trip"));
-        }
-        seconds = (bench ? endNanos - startNanos : rtt.mean()) / 1e9;
     }
 
-    /** Closes what does not move. Looking from outside costs the round trip no timer. */
-    private void closeSilent() {
-        for (Connection connection : connections) {
-            long moved = connection.movedNanos;
-            if (moved != 0 && System.nanoTime() - moved >= timeoutNanos) {
-                connection.timedOut = true;
-                connection.close();
+    /** Waits until the run is over; meanwhile looks for time-outs, and shows the progress. */
+    private void watch() throws InterruptedException {
+        boolean show = options.bench && err == System.err && errorIsTerminal();
+        long lookNanos = Math.min(options.timeoutNanos / 10, SECOND / 2);
+        long nextNanos = System.nanoTime() + SECOND;
+        String erase = "\r" + " ".repeat(79) + "\r";
+        while (!over.await(lookNanos, TimeUnit.NANOSECONDS)) {
+            connections.forEach(c -> c.look(options.timeoutNanos / lookNanos));
+            if (show && System.nanoTime() > nextNanos) {
+                err.print(erase + "[bench] " + progress());
+                err.flush();
+                nextNanos += SECOND;
             }
         }
-        if (!resolved && System.nanoTime() - startNanos > timeoutNanos) {
-            stop(cannotConnect("its name was not looked up within " + time(timeoutNanos)
-                    + "; --timeout allows more"));
+        if (show) {
+            err.print(erase);
+            err.flush();
         }
     }
 
-    /** Stops everyone, whether reading, waiting for a message to be due, or for the others. */
+    /** Whether standard error is a terminal, which only another program can tell. */
+    private static boolean errorIsTerminal() throws InterruptedException {
+        try {
+            return new ProcessBuilder("test", "-t", "2").inheritIO().start().waitFor() == 0;
+        } catch (IOException e) {
+            return false;
+        }
+    }
+
+    /** What is done of what, in at most 70 characters. */
+    private String progress() {
+        long done = phase.rtt.count();
+        if (done == 0) {
+            return format("%,d connected, no echo yet", connections.size());
+        }
+        Limit limit = phase == warmup ? options.warmup : options.measure;
+        String name = phase == warmup ? "warm-up" : "measured";
+        String mean = time(phase.rtt.mean());
+        double seconds = (System.nanoTime() - beganNanos) / 1e9;
+        if (limit.nanos < Long.MAX_VALUE) {
+            return format("%s %.0f of %.0f s: %,d messages, mean %s", name, seconds,
+                    limit.nanos / 1e9, done, mean);
+        }
+        long all = limit.messages * options.parallel;
+        double left = seconds / done * (all - done);
+        String about = left < 90 ? format("%.0f s", left) : format("%.0f min", left / 60);
+        return format("%s %,d of %,d messages, mean %s, about %s left", name, done, all, mean,
+                about);
+    }
+
+    /** Makes all threads end at once. The first call counts; null if nothing failed. */
     private synchronized void stop(Throwable reason) {
         if (!stopped) {
-            stopped = true;
+            endedNanos = System.nanoTime();
             failure = reason;
-            endNanos = together.getPhase() < 3 ? System.nanoTime() : endNanos;
-            together.forceTermination();
-            threads.forEach(Thread::interrupt);
+            stopped = true;
+            threads.forEach(Thread::interrupt); // those that wait for others, or to send
+            connections.forEach(Connection::close); // those that wait for an echo
+            over.countDown();
         }
     }
 
-    /** On Ctrl-C: what was measured until now is reported before the program ends. */
-    private void interrupt() {
-        interrupted = true;
-        stop(null);
-        for (int i = 0; i < 2000 && !reported; i++) {
-            LockSupport.parkNanos(SECOND / 1000);
+    private synchronized void stopByUser() {
+        if (!stopped) {
+            interrupted = true;
+            stop(null);
         }
     }
 
-    /** What the messages came to, of all connections together. */
+    /** On Ctrl-C: keeps the program alive until what was measured so far is reported. */
+    private void stopBySignal() {
+        stopByUser();
+        waitFor(() -> reported || !hasResult, 10);
+    }
+
+    /** Waits until something holds, but only for so many seconds. */
+    private static void waitFor(BooleanSupplier condition, int seconds) {
+        long deadline = System.nanoTime() + seconds * SECOND;
+        while (!condition.getAsBoolean() && System.nanoTime() < deadline) {
+            LockSupport.parkNanos(1_000_000);
+        }
+    }
+
+    /** Reports the result or the failure, or both; returns the exit status. */
+    private int report() {
+        String error = null;
+        if (failure != null) {
+            error = explain(failure);
+        } else if (hasResult && measured.rtt.count() == 0) {
+            error = "interrupted before anything was measured";
+        }
+        if (error != null) {
+            err.println("[client] " + printable(error));
+        }
+        boolean written = !hasResult || writeResult(error);
+        if (interrupted) {
+            return 130;
+        }
+        return error == null && written ? 0 : 1;
+    }
+
+    /** Writes all that was asked for; returns whether it could be written. */
+    private boolean writeResult(String error) {
+        if (invalid || measured.rtt.count() == 0) {
+            Json json = new Json().add("valid", false).add("interrupted", interrupted)
+                    .add("error", error);
+            return writeFiles(json.toString(), "", "");
+        }
+        Result result = new Result(error);
+        if (options.bench) {
+            result.warn();
+            show(result);
+        }
+        String hgrm = hgrmFile == null ? "" : result.latency.toHgrm();
+        String picture = plotFile == null ? "" : new Picture(result).draw();
+        return writeFiles(toJson(result), hgrm, picture);
+    }
+
+    private static String explain(Throwable e) {
+        String message = "" + e.getMessage();
+        if (e instanceof IOException) {
+            return message;
+        }
+        if (message.contains("native thread")) {
+            return "cannot start so many threads: use a smaller --parallel, or raise the limit"
+                    + " on processes (ulimit -u, or that of a container)";
+        }
+        if (e instanceof OutOfMemoryError) {
+            return "out of memory: use a smaller --parallel or --size, or java -Xmx4g";
+        }
+        return e.toString();
+    }
+
+    /** Starts a thread that does not keep the program alive. */
+    private static Thread startThread(String name, Runnable task) {
+        Thread thread = new Thread(task, name);
+        thread.setDaemon(true);
+        thread.start();
+        return thread;
+    }
+
+    private static void closeQuietly(AutoCloseable socket) {
+        try {
+            socket.close();
+        } catch (Exception e) {
+            // nothing more can be done
+        }
+    }
+
+    // What the times mean.
+
+    /** The messages of the warm-up, or those measured, on all connections together. */
     private final class Tally {
-        /** Round trips as they count: from when a message was due, which without --rate is sent. */
+        /** Round trips, from when a message was sent. */
         private final Histogram rtt = new Histogram();
-        /** With --rate: from when it was sent, and how late we ourselves woke up to send it. */
-        private final Histogram service = new Histogram();
+        /** With --rate: the times from when a message was due. */
+        private final Histogram response = new Histogram();
+        /** With --rate: by how much this program itself was late to send, though it could. */
         private final Histogram wakeup = new Histogram();
-        /** By how much those were late that could not be sent when due: an echo was under way. */
+        /** With --rate: by how much messages were sent too late, because an echo was late. */
         private final Histogram behind = new Histogram();
-        /** The round trips in their order, if they are to be drawn. */
-        private final Series series = new Series();
-        /** The first round trip; of several connections, the longest. */
-        private long firstNanos;
+        /** When the run ended: messages that were sent, and had no echo. */
+        private final LongAdder lost = new LongAdder();
+        /** With --rate: messages that were due and had no echo, whether sent or not. */
+        private final LongAdder waiting = new LongAdder();
+        /** The first message; the slowest of them, if there are several connections. */
+        private final LongAccumulator firstNanos = new LongAccumulator(Math::max, 0);
+        /** Where the time of the round trips went: into writing, and into waiting after it. */
         private final LongAdder writeNanos = new LongAdder();
         private final LongAdder waitNanos = new LongAdder();
         private final LongAdder reads = new LongAdder();
+        /** The times in their order; only recorded for a picture. */
+        private final Series series = new Series();
 
-        void record(Connection trip, long dueNanos, boolean late) {
-            long nanos = trip.endNanos - dueNanos;
-            rtt.record(nanos);
-            if (rate > 0) {
-                service.record(trip.endNanos - trip.startNanos);
-                wakeup.record(late ? 0 : trip.startNanos - dueNanos);
-            }
-            if (late) {
-                behind.record(trip.startNanos - dueNanos);
-            }
+        /** Records a message of a closed loop. */
+        void record(Trip trip) {
+            recordTrip(trip);
+            recordPoint(trip.startNanos, trip.nanos());
+        }
+
+        /** Records a message of an open loop; late, if an echo was under way when it was due. */
+        void record(Trip trip, long dueNanos, boolean late) {
+            Histogram reason = late ? behind : wakeup;
+            reason.record(trip.startNanos - dueNanos);
+            response.record(trip.endNanos - dueNanos);
+            recordTrip(trip);
+            recordPoint(dueNanos, trip.endNanos - dueNanos);
+        }
+
+        /** Records a message that was due, and has no echo yet. */
+        void recordWaiting(long dueNanos) {
+            long waited = System.nanoTime() - dueNanos;
+            waiting.increment();
+            response.record(waited);
+            recordPoint(dueNanos, waited);
+        }
+
+        private void recordTrip(Trip trip) {
+            rtt.record(trip.nanos());
             writeNanos.add(trip.writtenNanos - trip.startNanos);
             waitNanos.add(trip.endNanos - trip.writtenNanos);
             reads.add(trip.reads);
-            if (trip.number == 1 || options.given("--plot")) {
-                synchronized (this) {
-                    firstNanos = trip.number == 1 ? Math.max(firstNanos, nanos) : firstNanos;
-                    series.add(trip.number - 1, nanos);
-                }
+            if (trip.number == 1) {
+                firstNanos.accumulate(trip.nanos());
             }
+        }
+
+        private void recordPoint(long atNanos, long nanos) {
+            if (options.plot != null) {
+                series.add(atNanos - beganNanos, nanos);
+            }
+        }
+
+        /** NaN if there was no message at all. */
+        double first() {
+            return rtt.count() == 0 ? Double.NaN : firstNanos.get();
         }
     }
 
     /**
-     * Counts durations in nanoseconds, in buckets that are exact up to 2047 and then 1/1024 of
-     * their power of two wide (log-linear, as in HdrHistogram), so that each keeps three
-     * significant digits. Count, sum, minimum and maximum are exact. Many threads may record at
-     * once, without a lock: one that loses its core in the middle must not make others wait.
+     * Counts durations in nanoseconds, in buckets that are 1 ns wide up to 2047 ns, and beyond
+     * that 1/1024 of the next lower power of two: so three significant digits are kept, as in
+     * HdrHistogram. For example 5000 lies between 4096 and 8191, where a bucket is 4 ns wide.
+     * Halved twice it is 1250, so it is counted in bucket 2 * 1024 + 1250, with 5001 to 5003.
+     *
+     * <p>Threads record without a lock: if the system suspended a thread that holds it, all
+     * others would have to wait.
      */
     static final class Histogram {
         private static final int HALF = 1024;
@@ -707,21 +1018,27 @@ public class EchoClient {
         private final LongAdder count = new LongAdder();
         private final DoubleAdder sum = new DoubleAdder();
         private final DoubleAdder sumOfSquares = new DoubleAdder();
-        volatile long min = Long.MAX_VALUE;
-        volatile long max;
+        private final LongAccumulator min = new LongAccumulator(Math::min, Long.MAX_VALUE);
+        private final LongAccumulator max = new LongAccumulator(Math::max, 0);
 
         void record(long nanos) {
-            int shift = Math.max(0, 53 - Long.numberOfLeadingZeros(nanos));
-            buckets.getAndIncrement(shift * HALF + (int) (nanos >>> shift));
+            int bits = 64 - Long.numberOfLeadingZeros(nanos); // 13 for 5000
+            int halvings = Math.max(0, bits - 11); // until it is below 2048: 2
+            long halved = nanos >>> halvings; // 1250
+            buckets.getAndIncrement(halvings * HALF + (int) halved);
             count.increment();
             sum.add(nanos);
             sumOfSquares.add((double) nanos * nanos);
-            if (nanos < min || nanos > max) { // seldom
-                synchronized (this) {
-                    min = Math.min(min, nanos);
-                    max = Math.max(max, nanos);
-                }
-            }
+            min.accumulate(nanos);
+            max.accumulate(nanos);
+        }
+
+        /** The highest value that a bucket counts: 5003 for 3298; but not above the maximum. */
+        private long highest(int bucket) {
+            int halvings = Math.max(0, bucket / HALF - 1); // 2
+            long halved = bucket - (long) halvings * HALF; // 1250
+            long next = (halved + 1) << halvings; // 5004
+            return Math.min(max.get(), next - 1);
         }
 
         long count() {
@@ -732,319 +1049,300 @@ public class EchoClient {
             return sum.sum() / count();
         }
 
-        /** The standard deviation of all that was recorded, not an estimate from a sample. */
+        /**
+         * The standard deviation of all that was recorded, not an estimate. This form of it is
+         * not exact if it is below a millionth of the mean; round trips differ by more.
+         */
         double stddev() {
-            return Math.sqrt(Math.max(0, sumOfSquares.sum() / count() - mean() * mean()));
+            double variance = sumOfSquares.sum() / count() - mean() * mean();
+            return Math.sqrt(Math.max(0, variance));
         }
 
-        /** The highest value that a bucket counts, but no more than the maximum. */
-        private long value(int index) {
-            int shift = Math.max(0, index / HALF - 1);
-            return Math.min(max, ((index - (long) shift * HALF + 1) << shift) - 1);
-        }
-
-        /** By nearest rank: the smallest value that at least so many percent do not exceed. */
+        /** By nearest rank: the smallest value that this many percent of all don't exceed. */
         long percentile(double percent) {
-            int index = -1;
-            for (long left = rank(percent); left > 0; left -= buckets.get(index)) {
-                index++;
+            long rank = rank(percent);
+            int bucket = 0;
+            long seen = buckets.get(0);
+            while (seen < rank) {
+                bucket++;
+                seen += buckets.get(bucket);
             }
-            return value(index);
+            return highest(bucket);
         }
 
-        /** The rank of a percentile; the tiny amount keeps 99.9 % of 1000 at 999 when rounding. */
+        /** 99.9 % of 1000 is rank 999, even if it comes to 999.0000000001 in floating point. */
         private long rank(double percent) {
             return Math.max(1, (long) Math.ceil(count() * percent / 100 - 1e-6));
         }
 
-        /** Whether there are samples beyond a percentile to place it by: p99.9 needs 1000. */
+        /** Whether at least one value lies beyond a percentile: p99.9 needs 1000 values. */
         boolean supports(double percent) {
             return count() * (100 - percent) >= 100 - 1e-6;
         }
 
         /**
-         * The distribution in the form of HdrHistogram's outputPercentileDistribution, with values
-         * in microseconds and five ticks in each half of what is left to 100 %.
+         * The whole distribution in the form of HdrHistogram's outputPercentileDistribution, in
+         * microseconds: five lines from 0 to 50 %, five to 75 %, five to 87.5 %, and so on.
          */
         String toHgrm() {
-            StringBuilder text = new StringBuilder(format("%12s %14s %10s %14s\n\n",
+            StringBuilder lines = new StringBuilder(format("%12s %14s %10s %14s\n\n",
                     "Value", "Percentile", "TotalCount", "1/(1-Percentile)"));
+            double percent = 0;
             long seen = 0;
-            double level = 0;
-            for (int i = 0; seen < count(); i++) {
-                seen += buckets.get(i);
-                for (boolean more = true; more && rank(level) <= seen; more = seen < count()) {
-                    text.append(format("%12.3f %2.12f %10d %14.2f\n", value(i) / 1e3,
-                            level / 100, seen, 100 / (100 - level)));
-                    long halvings = (long) (Math.log(100 / (100 - level)) / Math.log(2)) + 1;
-                    level += 100 / (5 * Math.pow(2, halvings));
+            for (int bucket = 0; seen < count(); bucket++) {
+                seen += buckets.get(bucket);
+                while (percent < 100 && rank(percent) <= seen) {
+                    double left = 100 - percent;
+                    lines.append(format("%12.3f %2.12f %10d %14.2f\n", highest(bucket) / 1e3,
+                            percent / 100, seen, 100 / left));
+                    double level = Math.floor(Math.log(100 / left) / Math.log(2)); // 1 at 50 %
+                    percent += 50 / Math.pow(2, level) / 5;
+                    if (seen == count()) {
+                        percent = 100;
+                    }
                 }
             }
-            return text + format("%12.3f %2.12f %10d\n"
-                    + "#[Mean    = %12.3f, StdDeviation   = %12.3f]\n"
-                    + "#[Max     = %12.3f, Total count    = %12d]\n"
-                    + "#[Buckets = %12d, SubBuckets     = %12d]\n", max / 1e3, 1.0, count(),
-                    mean() / 1e3, stddev() / 1e3, max / 1e3, count(), 54, 2 * HALF);
+            lines.append(format("%12.3f %2.12f %10d\n", max.get() / 1e3, 1.0, count()));
+            lines.append(format("#[Mean    = %12.3f, StdDeviation   = %12.3f]\n", mean() / 1e3,
+                    stddev() / 1e3));
+            lines.append(format("#[Max     = %12.3f, Total count    = %12d]\n", max.get() / 1e3,
+                    count()));
+            lines.append(format("#[Buckets = %12d, SubBuckets     = %12d]\n", 54, 2 * HALF));
+            return lines.toString();
         }
     }
 
-    /**
-     * Round trips in their order, in fixed memory: when the bins are full, each two become one. A
-     * bin keeps the least, the greatest, the sum and the count, so that no extreme gets lost.
-     */
+    /** The times of a phase, each at its time; if there are many, neighbours are merged. */
     private static final class Series {
-        private static final int BINS = 512;
+        private static final int MOST = 1000;
 
-        private double[][] bins = new double[BINS][];
-        /** How many messages of a connection go into a bin, and how many there are. */
+        /** Points by their time divided by the width, in nanoseconds, of a point. */
+        private Map<Long, Point> points = new HashMap<>();
         private long width = 1;
-        private long length;
+        private long last;
 
-        /** Adds message number i, from 0, of a connection. */
-        void add(long i, double nanos) {
-            for (; i >= width * BINS; width *= 2) {
-                double[][] old = bins;
-                bins = new double[BINS][];
-                for (int bin = 0; bin < BINS; bin++) {
-                    merge(bin / 2, old[bin]);
-                }
+        /** Adds a time, at so many nanoseconds from the beginning of the phase. */
+        synchronized void add(long at, long nanos) {
+            last = Math.max(last, at);
+            Point point = points.computeIfAbsent(at / width, place -> new Point());
+            point.add(nanos, nanos, nanos, 1);
+            while (points.size() > MOST) {
+                Map<Long, Point> all = points;
+                points = new HashMap<>();
+                width *= 2;
+                all.forEach((place, one) -> points.computeIfAbsent(place / 2, p -> new Point())
+                        .add(one.least, one.greatest, one.total, one.messages));
             }
-            merge((int) (i / width), nanos, nanos, nanos, 1);
-            length = Math.max(length, i + 1);
-        }
-
-        /** Puts what one bin has, or a single message, into another; null has nothing. */
-        private void merge(int i, double... more) {
-            double[] bin = bins[i];
-            bins[i] = bin == null ? more : more == null ? bin : new double[] {
-                Math.min(bin[0], more[0]), Math.max(bin[1], more[1]), bin[2] + more[2],
-                bin[3] + more[3]};
         }
     }
 
-    // What is known of the run: under the names of the JSON, from which the text is made, too.
-    private Map<String, Object> figures;
-    private Map<String, Object> environment;
-    private double load;
-    private double seconds;
+    /** One or more messages of a series. */
+    private static final class Point {
+        private long least = Long.MAX_VALUE;
+        private long greatest;
+        private double total;
+        private long messages;
 
-    private Map<String, Object> figures() {
-        boolean cold = warmup.rtt.count() == 0;
-        double count = rtt.count();
-        Map<String, Object> figures = map(
-                "time", "" + Instant.ofEpochSecond(System.currentTimeMillis() / 1000),
-                "command", command, "host", options.text("--host"),
-                "port", options.number("--port"), "message_bytes", size, "connections", parallel,
-                "messages", rtt.count(), "elapsed_s", seconds, "messages_s", count / seconds,
-                "throughput_mib_s", count / seconds * size / 0x1p20, "rtt_us", micros(rtt));
-        if (rate > 0) {
-            figures.putAll(map("service_us", micros(measured.service),
-                    "wakeup_us", micros(measured.wakeup), "rate_messages_s", rate,
-                    "behind_messages", measured.behind.count(),
-                    "behind_us_max", us(measured.behind.max)));
+        void add(long low, long high, double sum, long n) {
+            least = Math.min(least, low);
+            greatest = Math.max(greatest, high);
+            total += sum;
+            messages += n;
         }
-        figures.putAll(map("warmup", map("messages", warmup.rtt.count(),
-                        "first_us", cold ? null : us(warmup.firstNanos),
-                        "mean_us", cold ? null : us(warmup.rtt.mean())),
-                "write_us_mean", us(measured.writeNanos.sum() / count),
-                "wait_us_mean", us(measured.waitNanos.sum() / count),
-                "reads_mean", measured.reads.sum() / count, "environment", environment,
-                "warnings", bench ? warnings() : List.of(), "interrupted", interrupted,
-                "valid", true));
-        return figures;
     }
 
-    /** Null stands for a percentile that too few samples support. */
-    private Map<String, Object> micros(Histogram histogram) {
-        Map<String, Object> micros = map("min", us(histogram.min), "mean", us(histogram.mean()),
-                "stddev", us(histogram.stddev()));
-        for (String name : List.of("50", "90", "95", "99", "99.9")) {
-            double percent = Double.parseDouble(name);
-            micros.put("p" + name.replace('.', '_'), histogram.supports(percent)
-                    ? us(histogram.percentile(percent)) : null);
+    /** What a run came to. The text and the files are made from it. */
+    private final class Result {
+        private final Instant when = Instant.ofEpochSecond(System.currentTimeMillis() / 1000);
+        /** Why the run failed; null if it did not. */
+        private final String error;
+        /** The times that count: response times with --rate, otherwise round trips. */
+        private final Histogram latency = options.rate > 0 ? measured.response : measured.rtt;
+        private final String latencyName = options.rate > 0 ? "response" : "RTT";
+        private final long messages = measured.rtt.count();
+        /** With --rate, messages that were due and not sent; with or without, all unanswered. */
+        private final long unsent = Math.max(0, measured.waiting.sum() - measured.lost.sum());
+        private final long unanswered = measured.lost.sum() + unsent;
+        private final double seconds = (endedNanos - beganNanos) / 1e9;
+        private final double messagesPerSecond = messages / seconds;
+        private final double bytesPerSecond = messagesPerSecond * messageSize;
+        /** Where the time of a round trip went, and in how many pieces the echo came: means. */
+        private final double writeNanos = measured.writeNanos.sum() / (double) messages;
+        private final double waitNanos = measured.waitNanos.sum() / (double) messages;
+        private final double reads = measured.reads.sum() / (double) messages;
+        private final int cores = Runtime.getRuntime().availableProcessors();
+        /** Garbage collections during the measurement, and the share of all cores we used. */
+        private final long collections = collections() - collectionsBefore;
+        private final double busy = (cpuNanos() - cpuNanosBefore) / 1e9 / seconds / cores;
+
+        Result(String error) {
+            this.error = error;
         }
-        micros.put("max", us(histogram.max));
-        return micros;
+
+        /** What the reader has to know first; empty if the run went to its end. */
+        String ending() {
+            String after = " after " + time(seconds * SECOND);
+            if (error != null) {
+                return "FAILED" + after;
+            }
+            return interrupted ? "INTERRUPTED" + after : "";
+        }
+
+        /** Warns of what makes these times mean less than it seems. */
+        void warn() {
+            Histogram rtt = measured.rtt;
+            if (!rtt.supports(95)) {
+                warnings.add("too few samples: p95 needs 20, p99.9 needs 1000 (--repeat)");
+            } else if (!rtt.supports(99.9)) {
+                warnings.add("too few samples for p99.9, which needs 1000 (--repeat)");
+            }
+            warnOfSpread(rtt);
+            if (options.rate == 0 && rtt.supports(99.9)
+                    && rtt.max.get() > 100 * rtt.percentile(99.9)) {
+                warnings.add("a stall of " + time(rtt.max.get()) + " hides here: nothing was sent"
+                        + " until it was over; --rate counts what was due meanwhile");
+            }
+            if (measured.behind.count() > messages / 2
+                    && messagesPerSecond < 0.99 * options.rate) {
+                warnings.add("behind schedule: use more --parallel or a lower --rate");
+            }
+            // A server that runs here, too, takes about half of the time of all cores.
+            double most = isHere(server) ? 0.3 : 0.8;
+            int needed = options.spin ? 2 * options.parallel : options.parallel; // both ends
+            if (options.rate == 0 && needed > cores && busy > most) {
+                warnings.add("more threads than cores wait for their turn: use less --parallel");
+            }
+        }
+
+        private void warnOfSpread(Histogram rtt) {
+            boolean spread = rtt.supports(95) && rtt.percentile(90) > 3 * rtt.percentile(10);
+            boolean resent = rtt.max.get() >= rtt.percentile(50) + SECOND / 5;
+            boolean here = isHere(server);
+            if (!here && (spread || resent)) {
+                warnings.add("round trips spread widely: jitter or loss on the path");
+            }
+            if (!here && resent) { // TCP waits for 200 ms at least
+                warnings.add("some took 200 ms more: as when a packet is lost and sent again");
+            }
+            if (here && spread && options.parallel == 1 && !options.spin
+                    && rtt.percentile(50) < SECOND / 1000) {
+                warnings.add("round trips ran at two speeds, as when threads move between cores"
+                        + " or share one: to compare runs, pin both ends (taskset -c 1)");
+            }
+        }
     }
 
-    /** The conditions under which it ran, which stand beside every result. */
-    private Map<String, Object> environment() {
-        long[] after = collections();
-        return map("java", System.getProperty("java.version"),
-                "os", System.getProperty("os.name") + " " + System.getProperty("os.version"),
-                "arch", System.getProperty("os.arch"),
-                "cores", Runtime.getRuntime().availableProcessors(),
-                "load_average", load < 0 ? null : load,
-                "gc_count", after[0] - collectionsBefore[0],
-                "gc_ms", after[1] - collectionsBefore[1]);
+    private static long collections() {
+        long all = 0;
+        for (GarbageCollectorMXBean collector : ManagementFactory.getGarbageCollectorMXBeans()) {
+            all += collector.getCollectionCount();
+        }
+        return all;
     }
 
-    /** Garbage collections so far, and the milliseconds they took. */
-    private static long[] collections() {
-        long[] sum = new long[2];
-        for (GarbageCollectorMXBean bean : ManagementFactory.getGarbageCollectorMXBeans()) {
-            sum[0] += bean.getCollectionCount();
-            sum[1] += bean.getCollectionTime();
-        }
-        return sum;
+    /** The time that this program has spent on all cores together; 0 if that is unknown. */
+    private static long cpuNanos() {
+        return ProcessHandle.current().info().totalCpuDuration().orElse(Duration.ZERO).toNanos();
     }
 
-    /** What a reader should know before believing the figures, and what to do about it. */
-    private List<String> warnings() {
-        List<String> warnings = new ArrayList<>();
-        Histogram trips = rate > 0 ? measured.service : rtt;
-        if (!rtt.supports(99.9)) {
-            warnings.add("too few samples for p99.9, which needs 1000"
-                    + (rtt.supports(95) ? "" : ", and for p95, which here is the maximum")
-                    + ": raise " + (options.given("--duration") ? "--duration" : "--repeat"));
-        }
-        if (parallel == 1 && !spin && trips.supports(95)
-                && trips.percentile(90) > 3 * trips.percentile(10)) {
-            warnings.add("round trips ran at two speeds, as when threads move between cores or"
-                    + " share one: to compare runs, pin both ends to one idle core (taskset -c 1)");
-        }
-        if (rate == 0 && rtt.supports(99.9) && rtt.max > 100 * rtt.percentile(99.9)) {
-            warnings.add("a stall of " + time(rtt.max) + " hides here, since nothing more was"
-                    + " sent until it was over: --rate counts what was due meanwhile, too");
-        }
-        if (measured.behind.count() > rtt.count() / 2 && rtt.count() / seconds < 0.99 * rate) {
-            warnings.add("behind schedule: use more --parallel or a lower --rate");
-        }
-        if (rate == 0 && (spin ? 2 : 1) * parallel > (int) environment.get("cores")) {
-            warnings.add("more threads than cores, and waiting for one counts: use a smaller"
-                    + " --parallel");
-        }
-        return warnings;
-    }
+    // How it is shown: as text.
 
-    /** Prints the result and writes what was asked for; returns the exit status. */
-    private int report() {
-        environment = environment();
-        figures = figures();
-        if (bench) {
-            printFigures();
-            printConditions();
+    private void show(Result result) {
+        showClassicLines(result);
+        if (!result.ending().isEmpty()) {
+            String reason = result.error == null ? "" : ": " + result.error;
+            print("%s%s; above and below is what was measured until then", result.ending(),
+                    reason);
         }
-        int status = interrupted ? 130 : 0;
-        for (Matcher limit : limits) {
-            status = Math.max(status, judge(limit));
-        }
-        boolean written = write("--json", () -> toJson(figures) + "\n")
-                & write("--hgrm", rtt::toHgrm) & write("--plot", () -> new Picture().draw());
-        return written ? status : 1;
-    }
-
-    /** Three lines that stay as they always were, then all else that is worth knowing. */
-    private void printFigures() {
-        double bytesPerSecond = rtt.count() / seconds * size;
-        print("repeats: %d, msg_len: %d bytes", rtt.count(), size);
-        print("avg RTT: %.3f ms, p95 RTT: %.3f ms", rtt.mean() / 1e6, rtt.percentile(95) / 1e6);
-        print("throughput: %.2f MiB/s (%.2f MB/s)", bytesPerSecond / 0x1p20, bytesPerSecond / 1e6);
-        if (interrupted) {
-            print("INTERRUPTED: this is what was measured until then");
-        }
+        String name = address(options.host, options.port);
+        print("server: %s (%s), %s", name, server.getHostAddress(),
+                count(options.parallel, "connection"));
         print("              min      p50      p90      p95      p99    p99.9      max");
-        if (rate == 0) {
-            printRow("RTT", "rtt_us");
+        if (options.rate > 0) {
+            showTimes("response", measured.response);
+        }
+        showTimes("RTT", measured.rtt);
+        if (options.rate > 0) {
+            showSchedule(result);
+        }
+        if (result.unanswered > 0) {
+            print("without an echo at the end: %s, of which %d due and not sent",
+                    count(result.unanswered, "message"), result.unsent);
+        }
+        showConditions(result);
+        warnings.forEach(warning -> print("warning: %s", warning));
+    }
+
+    /** Three lines that stay as they are, because scripts read them. */
+    private void showClassicLines(Result result) {
+        print("repeats: %d, msg_len: %d bytes", result.messages, messageSize);
+        print("avg %s: %.3f ms, p95 %s: %.3f ms", result.latencyName,
+                result.latency.mean() / 1e6, result.latencyName,
+                result.latency.percentile(95) / 1e6);
+        double mib = result.bytesPerSecond / 0x1p20;
+        if (mib < 1) {
+            print("throughput: %s MiB/s (%s MB/s)", rounded(mib),
+                    rounded(result.bytesPerSecond / 1e6));
         } else {
-            printRow("response", "rtt_us");
-            printRow("service", "service_us");
-            printRow("wake-up", "wakeup_us");
-            print("response is from when a message was due, service from when it was sent");
-            print("wake-up is by how much the client itself was late to send it");
-            print("behind schedule: %.1f %% of the messages, by %s at most",
-                    100.0 * measured.behind.count() / rtt.count(), time(measured.behind.max));
+            print("throughput: %.2f MiB/s (%.2f MB/s)", mib, result.bytesPerSecond / 1e6);
         }
     }
 
-    private void printRow(String name, String key) {
-        String row = format("%-8s", name);
-        for (String figure : List.of("min", "p50", "p90", "p95", "p99", "p99_9", "max")) {
-            Object value = ((Map<?, ?>) figures.get(key)).get(figure);
-            row += format(" %8s", value == null ? "-" : time((double) value * 1e3));
+    /** To a whole number; below 100 to three significant digits. */
+    private static String rounded(double value) {
+        if (value < 99.95) {
+            return format("%.3g", value);
         }
-        print("%s", row);
+        return format("%.0f", value);
     }
 
-    /** How the figures came about: the warm-up, where the time went, the machine, warnings. */
-    private void printConditions() {
-        double count = rtt.count();
-        print("mean %s, standard deviation %s; %.0f messages/s for %.2f s", time(rtt.mean()),
-                time(rtt.stddev()), count / seconds, seconds);
-        if (warmup.rtt.count() == 0) {
-            print("warm-up: none, the first message took %s", time(measured.firstNanos));
+    private void showSchedule(Result result) {
+        if (measured.wakeup.count() > 0) {
+            showTimes("wake-up", measured.wakeup);
+        }
+        print("response is from when a message was due, RTT from when it was sent");
+        print("wake-up is by how much the client itself was late to send it");
+        print("behind schedule: %.1f %% of the messages, by %s at most",
+                100.0 * measured.behind.count() / result.messages, time(measured.behind.max.get()));
+    }
+
+    private void showTimes(String name, Histogram times) {
+        print("%-8s %8s %8s %8s %8s %8s %8s %8s", name, time(times.min.get()), shown(times, 50),
+                shown(times, 90), shown(times, 95), shown(times, 99), shown(times, 99.9),
+                time(times.max.get()));
+    }
+
+    private static String shown(Histogram times, double percent) {
+        return times.supports(percent) ? time(times.percentile(percent)) : "-";
+    }
+
+    /** How the times came about: the warm-up, where the time went, the machine. */
+    private void showConditions(Result result) {
+        print("mean %s, standard deviation %s; %s messages/s for %.2f s",
+                time(result.latency.mean()), time(result.latency.stddev()),
+                rounded(result.messagesPerSecond), result.seconds);
+        long warmups = warmup.rtt.count();
+        if (warmups == 0) {
+            print("warm-up: none, the first message took %s", time(measured.first()));
         } else {
-            print("warm-up: %s not counted; first %s, mean %s", count(warmup.rtt.count(),
-                    "message"), time(warmup.firstNanos), time(warmup.rtt.mean()));
+            print("warm-up: %s not counted; first %s, mean %s", count(warmups, "message"),
+                    time(warmup.first()), time(warmup.rtt.mean()));
         }
-        print("mean write %s, mean wait %s; an echo in %.2f pieces",
-                time(measured.writeNanos.sum() / count), time(measured.waitNanos.sum() / count),
-                measured.reads.sum() / count);
-        print("%s", conditions());
-        for (Object warning : (List<?>) figures.get("warnings")) {
-            // No wider than 80 columns: later lines begin with two blanks more.
-            print("%s", ("warning: " + warning).replaceAll("(.{1,70})(?: |$)", "\n[bench]   $1")
-                    .substring("\n[bench]   ".length()));
-        }
+        print("mean write %s, mean wait %s; an echo in %.2f pieces", time(result.writeNanos),
+                time(result.waitNanos), result.reads);
+        print("%s", machine(result));
     }
 
-    private String conditions() {
-        return format("JDK %s, %s %s, %s, load %s, %s (%s ms)", environment.get("java"),
-                System.getProperty("os.name"), environment.get("arch"),
-                count((int) environment.get("cores"), "core"),
+    private String machine(Result result) {
+        return format("JDK %s, %s %s, %s, load %s, %s",
+                System.getProperty("java.version"), System.getProperty("os.name"),
+                System.getProperty("os.arch"), count(result.cores, "core"),
                 load < 0 ? "unknown" : format("%.2f", load),
-                count((long) environment.get("gc_count"), "collection"),
-                environment.get("gc_ms"));
+                count(result.collections, "garbage collection"));
     }
 
     private void print(String form, Object... values) {
-        out.println("[bench] " + format(form, values));
-    }
-
-    /** A condition of --fail-if: metric, sign, number and, where it is a time, unit. */
-    private static final Pattern LIMIT = Pattern.compile("(min|mean|stddev|max|p50|p90|p95|p99"
-            + "|p99[.]9|throughput|messages)([<>])([0-9]+(?:[.][0-9]+)?)(us|ms|s)?");
-    private final List<Matcher> limits = new ArrayList<>();
-
-    private Matcher limit(String condition) {
-        Matcher limit = LIMIT.matcher(condition.replace(" ", ""));
-        Options.check(limit.matches()
-                && (limit.group(4) == null) == limit.group(1).matches("throughput|messages"),
-                "--fail-if takes a condition such as p99>2ms, mean>100us, throughput<50 (MiB/s) or"
-                + " messages<1000 (a second), not " + condition);
-        if (limit.group(1).startsWith("p") && !options.given("--duration")) {
-            double percent = Double.parseDouble(limit.group(1).substring(1));
-            double needed = Math.rint(100 / (100 - percent));
-            double count = (double) options.number("--repeat") * parallel;
-            Options.check(count >= needed, format("--fail-if %s needs %.0f messages, not %.0f:"
-                    + " raise --repeat", limit.group(1), needed, count));
-        }
-        return limit;
-    }
-
-    /** Says so when a condition of --fail-if holds, and by how much; returns the status. */
-    private int judge(Matcher limit) {
-        String metric = limit.group(1);
-        String unit = limit.group(4) != null ? "us"
-                : metric.equals("messages") ? "messages/s" : "MiB/s";
-        Object value = unit.equals("us") ? micros(rtt).get(metric.replace('.', '_'))
-                : figures.get(metric.equals("messages") ? "messages_s" : "throughput_mib_s");
-        if (value == null) {
-            err.println("[bench] cannot judge --fail-if " + limit.group() + ": too few messages, "
-                    + rtt.count() + "; measure for longer");
-            return 1;
-        }
-        double threshold = unit.equals("us")
-                ? Options.parse(limit.group(3) + limit.group(4), "h") / 1e3
-                : Double.parseDouble(limit.group(3));
-        double excess = (double) value - threshold;
-        if (limit.group(2).equals(">") ? excess <= 0 : excess >= 0) {
-            return 0;
-        }
-        err.println(format("[bench] failed: %s is %.3f %s, %.3f %s %s the %.3f %s of --fail-if %s",
-                metric, value, unit, Math.abs(excess), unit, excess > 0 ? "above" : "below",
-                threshold, unit, limit.group()));
-        return 3;
+        text.println("[bench] " + printable(format(form, values)));
     }
 
     private static String format(String form, Object... values) {
@@ -1053,266 +1351,316 @@ public class EchoClient {
 
     /** A duration in at most eight characters, such as 18.04 us, 1.25 ms or 10.00 s. */
     private static String time(double nanos) {
-        int thousands = nanos < 999_950 ? 1 : nanos < 999_950_000 ? 2 : 3;
-        double value = nanos / Math.pow(1000, thousands);
-        return format(value < 99.995 ? "%.2f %s" : "%.1f %s", value,
-                List.of("us", "ms", "s").get(thousands - 1));
+        if (nanos < 999_950) {
+            return digits(nanos / 1e3) + " us";
+        }
+        if (nanos < 999_950_000) {
+            return digits(nanos / 1e6) + " ms";
+        }
+        return digits(nanos / 1e9) + " s";
     }
 
-    /** Such as 1 message or 20 messages. */
+    private static String digits(double value) {
+        return format(value < 99.995 ? "%.2f" : "%.1f", value);
+    }
+
+    /** Such as 1 core or 1,024 bytes. */
     private static String count(long n, String what) {
-        return n + " " + what + (n == 1 ? "" : "s");
+        return format("%,d %s%s", n, what, n == 1 ? "" : "s");
     }
 
-    /** Microseconds with three decimals. */
-    private static double us(double nanos) {
-        return Math.round(nanos) / 1e3;
+    /** Such as 127.0.0.1:5050 or [::1]:5050. */
+    private static String address(String host, int port) {
+        boolean bare = host.contains(":") && !host.startsWith("[");
+        return (bare ? "[" + host + "]" : host) + ":" + port;
     }
 
-    /** With a dot for all that would drive a terminal rather than be shown. */
+    /** The text with a dot for each character that would steer a terminal, not be shown. */
     private static String printable(String text) {
-        return text.replaceAll("[\\p{Cc}\\ufffd]", ".");
+        return text.replaceAll("[\\p{C}\\p{Zl}\\p{Zp}\ufffd]", ".");
     }
 
-    /** As one would type it to a shell. */
-    private static String quoted(String argument) {
-        return argument.matches("[\\w@%+=:,./-]+") ? argument
-                : "'" + argument.replace("'", "'\\''") + "'";
+    // How it is shown: as JSON.
+
+    private String toJson(Result result) {
+        Json json = new Json();
+        json.add("time", result.when.toString());
+        json.add("command", options.command);
+        json.add("host", options.host);
+        json.add("port", options.port);
+        json.add("address", server.getHostAddress());
+        json.add("message_bytes", messageSize);
+        json.add("connections", options.parallel);
+        json.add("messages", result.messages);
+        json.add("elapsed_s", result.seconds);
+        json.add("messages_s", result.messagesPerSecond);
+        json.add("throughput_mib_s", result.bytesPerSecond / 0x1p20);
+        json.add("rtt_us", micros(measured.rtt));
+        if (options.rate > 0) {
+            json.add("response_us", micros(measured.response));
+            json.add("wakeup_us", micros(measured.wakeup));
+            json.add("rate_messages_s", options.rate);
+            json.add("behind_messages", measured.behind.count());
+            json.add("behind_us_max", us(measured.behind.max.get()));
+            json.add("unsent", result.unsent);
+        }
+        json.add("unanswered", result.unanswered);
+        json.add("warmup", new Json().add("messages", warmup.rtt.count())
+                .add("first_us", us(warmup.first())).add("mean_us", us(warmup.rtt.mean())));
+        json.add("write_us_mean", us(result.writeNanos));
+        json.add("wait_us_mean", us(result.waitNanos));
+        json.add("reads_mean", result.reads);
+        json.add("environment", environment(result));
+        json.add("warnings", warnings);
+        json.add("interrupted", interrupted);
+        if (result.error != null) {
+            json.add("error", result.error);
+        }
+        return json.add("valid", result.error == null).toString();
     }
 
-    /** A value as JSON (RFC 8259): a map, a list, a number, a boolean, null or a text. */
-    private static String toJson(Object value) {
-        List<String> parts = new ArrayList<>();
-        if (value instanceof Map) {
-            ((Map<?, ?>) value).forEach((k, v) -> parts.add(toJson(k) + ": " + toJson(v)));
-            return "{" + String.join(", ", parts) + "}";
-        }
-        if (value instanceof List) {
-            ((List<?>) value).forEach(element -> parts.add(toJson(element)));
-            return "[" + String.join(", ", parts) + "]";
-        }
-        if (value == null || value instanceof Number || value instanceof Boolean) {
-            return "" + value;
-        }
-        for (char c : value.toString().toCharArray()) {
-            parts.add(c == '"' || c == '\\' ? "\\" + c
-                    : c < ' ' || c > '~' ? format("\\u%04x", (int) c) : "" + c);
-        }
-        return "\"" + String.join("", parts) + "\"";
+    private static Json micros(Histogram times) {
+        Json json = new Json();
+        json.add("min", times.count() == 0 ? Double.NaN : us(times.min.get()));
+        json.add("mean", us(times.mean()));
+        json.add("stddev", us(times.stddev()));
+        json.add("p50", micros(times, 50));
+        json.add("p90", micros(times, 90));
+        json.add("p95", micros(times, 95));
+        json.add("p99", micros(times, 99));
+        json.add("p99_9", micros(times, 99.9));
+        json.add("max", us(times.max.get()));
+        return json;
     }
 
-    /** A map of names and values in turn, in this order. */
-    private static Map<String, Object> map(Object... pairs) {
-        Map<String, Object> map = new LinkedHashMap<>();
-        for (int i = 0; i < pairs.length; i += 2) {
-            map.put((String) pairs[i], pairs[i + 1]);
-        }
-        return map;
+    private static double micros(Histogram times, double percent) {
+        return times.supports(percent) ? us(times.percentile(percent)) : Double.NaN;
     }
 
-    /** Where the JSON, the distribution and the picture go, by option, until they are written. */
-    private final Map<String, OutputStream> files = new LinkedHashMap<>();
+    private Json environment(Result result) {
+        Json json = new Json();
+        json.add("java", System.getProperty("java.version"));
+        json.add("os", System.getProperty("os.name") + " " + System.getProperty("os.version"));
+        json.add("arch", System.getProperty("os.arch"));
+        json.add("cores", result.cores);
+        json.add("load_average", load < 0 ? Double.NaN : load);
+        json.add("gc_count", result.collections);
+        return json;
+    }
 
-    /** Opens what the result is to be written to: what can't be written is known at once. */
-    private void openFiles() throws IOException {
-        for (String option : List.of("--json", "--hgrm", "--plot")) {
-            Path file = Path.of(options.text(option));
-            try {
-                if (options.given(option) && !files.containsKey(option)) {
-                    files.put(option, new FileOutputStream(file.toFile(), true));
+    /** Microseconds, exact to the nanosecond. */
+    private static double us(double nanos) {
+        return Math.rint(nanos) / 1e3;
+    }
+
+    /** A JSON object (RFC 8259) on one line. */
+    private static final class Json {
+        private final List<String> members = new ArrayList<>();
+
+        /** Adds a text, a number, true or false, another object, or a list of texts. */
+        Json add(String name, Object value) {
+            members.add(quote(name) + ": " + toText(value));
+            return this;
+        }
+
+        private static String toText(Object value) {
+            if (value instanceof String) {
+                return quote((String) value);
+            }
+            if (value instanceof List) {
+                List<String> elements = new ArrayList<>();
+                ((List<?>) value).forEach(element -> elements.add(toText(element)));
+                return "[" + String.join(", ", elements) + "]";
+            }
+            if (value instanceof Double && !Double.isFinite((double) value)) {
+                return "null"; // unknown, or divided by 0: JSON has no NaN and no Infinity
+            }
+            return value.toString();
+        }
+
+        private static String quote(String text) {
+            StringBuilder quoted = new StringBuilder("\"");
+            for (char c : text.toCharArray()) {
+                if (c == '"' || c == '\\') {
+                    quoted.append('\\').append(c);
+                } else if (c < ' ' || c > '~') {
+                    quoted.append(format("\\u%04x", (int) c));
+                } else {
+                    quoted.append(c);
                 }
-            } catch (IOException e) {
-                throw new IOException("cannot write " + e.getMessage(), e);
             }
-            for (String other : files.keySet()) {
-                Options.check(other.equals(option) || !options.given(option)
-                        || options.text(other).equals("-")
-                        || !Files.isSameFile(file, Path.of(options.text(other))),
-                        other + " and " + option + " name the same file");
-            }
+            return quoted.append('"').toString();
+        }
+
+        @Override
+        public String toString() {
+            return "{" + String.join(", ", members) + "}";
         }
     }
 
-    /** Writes in place, so that links, permissions and devices are left as they are. */
-    private boolean write(String option, Supplier<String> content) {
-        OutputStream to = files.remove(option);
-        try (FileOutputStream file = to instanceof PrintStream ? null : (FileOutputStream) to) {
-            // What is a device, or stands for our own output, has no old content to go.
-            if (file != null && !options.text(option).startsWith("/dev/")
-                    && file.getChannel().size() > 0) {
-                file.getChannel().truncate(0);
-            }
-            if (to != null) {
-                to.write(content.get().getBytes(StandardCharsets.UTF_8));
-            }
-            return true;
-        } catch (IOException e) {
-            err.println("[client] cannot write " + options.text(option) + ": " + e.getMessage());
-            return false;
-        }
-    }
+    // How it is shown: as a picture.
 
-    /** The run as SVG, readable on light and on dark: two panels with one axis of time. */
+    /** A picture of the run (SVG): each message at its time, and lines at p50, p99 and max. */
     private final class Picture {
-        private static final int TOP = 130;
-        private static final int BOTTOM = 540;
-        /** Above and below the data is room for words. */
-        private static final int HIGH = 220;
-        private static final int LOW = 505;
         private static final String STYLE = "<style>.back{fill:#fff}"
                 + "svg{font-family:system-ui,'Segoe UI',Helvetica,Arial,sans-serif}"
                 + "text{fill:#222;font-size:18px}.title{font-size:28px;font-weight:600}"
                 + ".small{font-size:17px;fill:#555}path{fill:none}.grid{stroke:#ddd}"
-                + ".frame{fill:none;stroke:#888}.warm{fill:#f6eeda}.c0{stroke:#0065a8}"
-                + ".c1{stroke:#c84a00;stroke-dasharray:9 4}circle.c0{fill:#0065a8}"
+                + ".frame{fill:none;stroke:#888}.warm{fill:#f6eeda}.time{stroke:#0065a8}"
                 + ".bar{stroke-width:2;opacity:.25}.dot{stroke-width:4;stroke-linecap:round}"
-                + ".curve{stroke-width:3}@media(prefers-color-scheme:dark){.back{fill:#14171c}"
+                + ".mark{stroke:#c84a00}@media(prefers-color-scheme:dark){.back{fill:#14171c}"
                 + "text{fill:#eee}.small{fill:#aaa}.grid{stroke:#333a44}.frame{stroke:#778}"
-                + ".warm{fill:#2b2719}.c0{stroke:#5db7f5}.c1{stroke:#ff9a5c}"
-                + "circle.c0{fill:#5db7f5}}</style>";
+                + ".warm{fill:#2b2719}.time{stroke:#5db7f5}.mark{stroke:#ff9a5c}}</style>";
+        /** The edges of the panel; between them, in the middle, the warm-up ends. */
+        private static final int LEFT = 110;
+        private static final int RIGHT = 1120;
+        private static final int TOP = 130;
+        private static final int BOTTOM = 560;
+        private final int middle = warmup.rtt.count() == 0 ? LEFT : LEFT + 200;
+        /** Where the axis of times begins and ends. Below and above it is room for words. */
+        private static final int AXIS_BOTTOM = 535;
+        private static final int AXIS_TOP = 190;
+        /** The axis goes from one power of ten to another: 3 is 1000 ns, 6 is 1 ms. */
+        private final int lowest;
+        private final int highest;
 
+        private final Result result;
         private final StringBuilder svg = new StringBuilder();
-        /** The first and the last line of the axis of time. */
-        private int low;
-        private int high = 1;
-        private final int nines = Math.max(2, (int) Math.ceil(Math.log10(rtt.count())));
 
-        /** Draws all of it. */
+        Picture(Result result) {
+            this.result = result;
+            double least = Math.min(measured.rtt.min.get(), warmup.rtt.min.get());
+            double greatest = Math.max(result.latency.max.get(), warmup.rtt.max.get());
+            lowest = (int) Math.floor(Math.log10(Math.max(1, least)));
+            highest = Math.max(lowest + 1, (int) Math.ceil(Math.log10(greatest)));
+        }
+
         String draw() {
-            double least = Math.min(Math.min(rtt.min, warmup.rtt.min), measured.service.min);
-            while (tick(low + 1) <= least / 1.3) {
-                low++;
-            }
-            while (tick(high) < 1.2 * Math.max(rtt.max, warmup.rtt.max) || high == low) {
-                high++;
-            }
-            String title = ("TCP echo round trips, " + count(size, "byte") + ", "
-                    + count(parallel, "connection")).replaceAll("(\\d)(?=(\\d{3})+ )", "$1,");
-            add("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 1280 690\" role=\"img\">");
-            add("<title>" + title + "</title>" + STYLE);
+            add("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 1280 690\">" + STYLE);
             add("<rect class=\"back\" width=\"1280\" height=\"690\"/>");
-            text(30, 48, "title", "start", title);
-            text(30, 82, "", "start", format("mean %s, median %s, %,.0f messages/s, %,d in all%s",
-                    time(rtt.mean()), time(rtt.percentile(50)), rtt.count() / seconds, rtt.count(),
-                    interrupted ? ", INTERRUPTED" : ""));
-            inOrder(110, warmup.rtt.count() == 0 ? 110 : 310, 640);
-            byPercentile();
-            text(30, 650, "small", "start", conditions());
-            text(30, 676, "small", "start", command.replaceAll("(.{115}).{4,}", "$1..."));
+            label(30, 48, "title", "start", "TCP echo round trips, "
+                    + count(messageSize, "byte") + ", " + count(options.parallel, "connection"));
+            String colon = result.ending().isEmpty() ? "" : ": ";
+            label(30, 82, "", "start", result.ending() + colon
+                    + format("mean %s, median %s, %s messages/s, %,d in all",
+                    time(result.latency.mean()), time(result.latency.percentile(50)),
+                    rounded(result.messagesPerSecond), result.messages));
+            drawPanel();
+            drawWarmup();
+            drawSeries(measured.series, middle, RIGHT);
+            drawTimeAxis();
+            double height = drawMark("p50", 50, BOTTOM);
+            height = drawMark("p99", 99, height);
+            drawMark("max", 100, height);
+            label(30, 650, "small", "start", machine(result));
+            String command = options.command;
+            if (command.length() > 118) {
+                command = command.substring(0, 115) + "...";
+            }
+            label(30, 676, "small", "start", command);
             return svg + "</svg>\n";
         }
 
-        /** Line number i of the axis, in nanoseconds: 1, 2 and 5 times the powers of ten. */
-        private double tick(int i) {
-            return Math.pow(10, i / 3) * List.of(1, 2, 5).get(i % 3);
-        }
-
-        /** The height at which a time is drawn. */
+        /** The height at which a time is drawn; the axis is logarithmic. */
         private double y(double nanos) {
-            double share = Math.log(nanos / tick(low)) / Math.log(tick(high) / tick(low));
-            return LOW - Math.max(0, share) * (LOW - HIGH);
+            double share = (Math.log10(Math.max(1, nanos)) - lowest) / (highest - lowest);
+            return AXIS_BOTTOM - share * (AXIS_BOTTOM - AXIS_TOP);
         }
 
-        /** The frame of a panel, its lines across, and what it is about. */
-        private void panel(double left, double right, String title, String below) {
-            for (int i = low; i <= high; i++) {
-                if (high - low < 12 || i % 3 == 0) {
-                    add("<path class=\"grid\" d=\"M%.0f %.1fH%.0f\"/>", left, y(tick(i)), right);
-                    text(left - 8, y(tick(i)) + 6, "small", "end",
-                            left > 110 ? "" : time(tick(i)).replaceAll("[.]?0* ", " "));
-                }
+        /** The frame, the lines across it, and what the dots and bars are. */
+        private void drawPanel() {
+            drawRectangle("warm", LEFT, middle);
+            for (int i = lowest; i <= highest; i++) {
+                double y = y(Math.pow(10, i));
+                add("<path class=\"grid\" d=\"M%d %.1fH%d\"/>", LEFT, y, RIGHT);
+                label(LEFT - 8, y + 6, "small", "end", shortTime(Math.pow(10, i)));
             }
-            add("<rect class=\"frame\" x=\"%.0f\" y=\"%d\" width=\"%.0f\" height=\"%d\"/>",
+            drawRectangle("frame", LEFT, RIGHT);
+            String title = "round trips, each when it was sent";
+            if (options.rate > 0) {
+                title = "response times, each when the message was due";
+            }
+            label(LEFT, TOP - 12, "", "start", title);
+            String legend = "dot: one message";
+            if (measured.series.width > 1) {
+                legend = "dot: mean of " + time(measured.series.width) + ", bar: from least to"
+                        + " greatest";
+            }
+            label(RIGHT, TOP - 12, "small", "end", legend);
+        }
+
+        private void drawRectangle(String style, int left, int right) {
+            add("<rect class=\"%s\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\"/>", style,
                     left, TOP, right - left, BOTTOM - TOP);
-            text(left, TOP - 12, "", "start", title);
-            text((left + right) / 2, BOTTOM + 58, "", "middle", below);
         }
 
-        /** Round trips in their order: warm-up first, then what counts. */
-        private void inOrder(double left, double middle, double right) {
-            add("<rect class=\"warm\" x=\"%.0f\" y=\"%d\" width=\"%.0f\" height=\"%d\"/>",
-                    left, TOP, middle - left, BOTTOM - TOP);
-            panel(left, right, (rate > 0 ? "response times" : "round trips") + " in their order",
-                    "messages" + (parallel > 1 ? " on each connection" : ""));
-            if (middle > left) {
-                stretch(warmup.series, left, middle);
-                text((left + middle) / 2, TOP + 30, "small", "middle", "warm-up, not counted");
+        private void drawWarmup() {
+            if (middle > LEFT) {
+                drawSeries(warmup.series, LEFT, middle);
+                int centre = (LEFT + middle) / 2;
+                label(centre, TOP + 28, "small", "middle", "warm-up, not counted");
+                label(centre, BOTTOM + 28, "small", "middle", time(warmup.series.last));
             }
-            stretch(measured.series, middle, right);
-            long each = measured.series.width * parallel;
-            text((middle + right) / 2, TOP + 30, "small", "middle",
-                    each == 1 ? "dot: one message" : format("dot: mean of %,d messages", each));
-            text((middle + right) / 2, TOP + 52, "small", "middle",
-                    each == 1 ? "" : "bar: from least to greatest");
         }
 
-        /** A dot for each bin at its mean, on a bar from its least to its greatest. */
-        private void stretch(Series series, double from, double to) {
+        /** Where a time is drawn that lies so many nanoseconds after the beginning. */
+        private double x(Series series, double at, int left, int right) {
+            return left + 4 + at / Math.max(1, series.last) * (right - left - 8);
+        }
+
+        /** A dot for each point at its mean, on a bar from its least to its greatest. */
+        private void drawSeries(Series series, int left, int right) {
             StringBuilder bars = new StringBuilder();
             StringBuilder dots = new StringBuilder();
-            for (int i = 0; i < Series.BINS && series.bins[i] != null; i++) {
-                double x = from + Math.min(0.995, (i + 0.5) * series.width / series.length)
-                        * (to - from);
-                double[] bin = series.bins[i];
-                if (bin[1] > bin[0]) {
-                    bars.append(format("M%.1f %.1fV%.1f", x, y(bin[0]), y(bin[1])));
-                }
-                dots.append(format("M%.1f %.1fh.1", x, y(bin[2] / bin[3])));
-            }
-            add("<path class=\"bar c0\" d=\"%s\"/>", bars);
-            add("<path class=\"dot c0\" d=\"%s\"/>", dots);
-            text((from + to) / 2, BOTTOM + 28, "small", "middle", format("%,d", series.length));
+            series.points.forEach((place, point) -> {
+                double x = x(series, place * series.width, left, right);
+                bars.append(format("M%.1f %.1fV%.1f", x, y(point.least), y(point.greatest)));
+                dots.append(format("M%.1f %.1fh.1", x, y(point.total / point.messages)));
+            });
+            add("<path class=\"time bar\" d=\"%s\"/>", bars);
+            add("<path class=\"time dot\" d=\"%s\"/>", dots);
         }
 
-        /** Percentile curves, on which each further nine takes the same room. */
-        private void byPercentile() {
-            panel(700, 1220, rate > 0 ? "response times by percentile; dashed: service times"
-                    : "round trips by percentile", "percent of all messages");
-            for (int i = 0; i <= nines; i += nines > 5 && i > 2 ? 2 : 1) {
-                double x = 700 + 520.0 * i / nines;
-                add("<path class=\"grid\" d=\"M%.1f %dV%d\"/>", x, TOP, BOTTOM);
-                text(x, BOTTOM + 28, "small", "middle",
-                        new BigDecimal(100).subtract(BigDecimal.ONE.movePointLeft(i - 2)) + " %");
+        /** Below the panel: the time since the measurement began, at 4 to 10 round numbers. */
+        private void drawTimeAxis() {
+            double end = Math.max(1, measured.series.last);
+            double step = Math.pow(10, Math.floor(Math.log10(end)));
+            if (end < 2 * step) {
+                step /= 5;
+            } else if (end < 5 * step) {
+                step /= 2;
             }
-            if (rate > 0) {
-                curve(measured.service, "c1");
+            for (int i = 0; i * step <= end; i++) {
+                double x = x(measured.series, i * step, middle, RIGHT);
+                add("<path class=\"frame\" d=\"M%.1f %dv6\"/>", x, BOTTOM);
+                label(x, BOTTOM + 28, "small", "middle", i == 0 ? "0" : shortTime(i * step));
             }
-            curve(rtt, "c0");
-            // Labels stand above the curve, which only rises, each above the one before it.
-            double above = BOTTOM;
-            for (String name : List.of("p50", "p95", "p99", "p99.9", "max")) {
-                double percent = name.equals("max") ? 100 : Double.parseDouble(name.substring(1));
-                if (rtt.supports(percent) || percent == 100) {
-                    double x = x(percent);
-                    double y = y(rtt.percentile(percent));
-                    above = Math.min(y - 12, above - 20);
-                    boolean first = percent == 50 || x < 810; // clear of the frame
-                    text(first ? x + 4 : x - 6, percent == 50 ? y + 26 : above, "small",
-                            first ? "start" : "end", name + " " + time(rtt.percentile(percent)));
-                    add("<circle class=\"c0\" cx=\"%.1f\" cy=\"%.1f\" r=\"5\"/>", x, y);
-                }
-            }
+            label((middle + RIGHT) / 2, BOTTOM + 58, "", "middle", "time of the measurement");
         }
 
-        /** Where a percentile is drawn; the maximum is as far out as there are messages. */
-        private double x(double percent) {
-            return 700 + 520 * Math.log10(Math.min(rtt.count(), 100 / (100 - percent))) / nines;
-        }
-
-        private void curve(Histogram histogram, String colour) {
-            StringBuilder path = new StringBuilder();
-            for (int i = 0; i <= 100 * nines; i++) {
-                double percent = i == 100 * nines ? 100 : 100 - 100 / Math.pow(10, i / 100.0);
-                path.append(format("%s%.1f %.1f", i == 0 ? "M" : "L", x(percent),
-                        y(histogram.percentile(percent))));
+        /** A thin line, its label on the right, above the one before; returns its height. */
+        private double drawMark(String name, double percent, double below) {
+            Histogram times = result.latency;
+            if (percent < 100 && !times.supports(percent)) {
+                return below;
             }
-            add("<path class=\"curve %s\" d=\"%s\"/>", colour, path);
+            double y = y(times.percentile(percent));
+            double height = Math.min(y + 6, below - 22);
+            add("<path class=\"mark\" d=\"M%d %.1fH%d\"/>", middle, y, RIGHT);
+            String words = name + " " + time(times.percentile(percent));
+            label(RIGHT + 8, height, "small", "start", words);
+            return height;
         }
 
-        private void text(double x, double y, String style, String anchor, String text) {
-            add("<text class=\"%s\" x=\"%.0f\" y=\"%.0f\" text-anchor=\"%s\">%s</text>", style, x,
-                    y, anchor, printable(text).replace("&", "&amp;").replace("<", "&lt;")
-                    .replace(">", "&gt;"));
+        /** Without decimals that are 0: 10 ms and 2.5 ms, not 10.00 ms and 2.50 ms. */
+        private String shortTime(double nanos) {
+            return time(nanos).replaceAll("[.]?0* ", " ");
+        }
+
+        private void label(double x, double y, String style, String anchor, String words) {
+            String escaped = printable(words).replace("&", "&amp;").replace("<", "&lt;");
+            add("<text class=\"%s\" x=\"%.0f\" y=\"%.0f\" text-anchor=\"%s\">%s</text>", style,
+                    x, y, anchor, escaped);
         }
 
         private void add(String form, Object... values) {
@@ -1320,81 +1668,266 @@ public class EchoClient {
         }
     }
 
-    /**
-     * The command line, read against a table: option, value (none for a flag; a range for numbers,
-     * sizes in bytes and durations), default, meaning. A wrong one is an IllegalArgumentException.
-     */
-    private static class Options {
-        /** Units of numbers, of sizes (up to g) and of durations (up to h), after that letter. */
-        private static final Map<String, Double> UNITS = Map.of("", 1.0, "g", 1.0, "gk", 0x1p10,
-                "gm", 0x1p20, "gg", 0x1p30, "hus", 1e3, "hms", 1e6, "hs", 1e9, "hm", 6e10,
-                "hh", 3.6e12);
+    // The files.
 
-        private final Map<String, String[]> rows = new LinkedHashMap<>();
-        /** The last value given to each option; "on" for a flag. */
-        private final Map<String, String> given = new HashMap<>();
+    /** Opens what is written after the run, so that an error is told at once. */
+    private void openFiles() throws IOException {
+        jsonFile = options.jsonToOut() ? null : open(options.json);
+        hgrmFile = open(options.hgrm);
+        plotFile = open(options.plot);
+    }
 
-        Options(String[][] table, String... args) {
-            List.of(table).forEach(row -> rows.put(row[0], row));
-            for (Iterator<String> rest = List.of(args).iterator(); rest.hasNext(); ) {
-                String[] pair = rest.next().split("=", 2);
-                String[] row = rows.get(pair[0].equals("-h") ? "--help" : pair[0]);
-                check(row != null, "unknown option " + pair[0]);
-                boolean joined = pair.length == 2;
-                boolean flag = row[1].isEmpty();
-                String value = joined ? pair[1] : flag ? "on" : rest.hasNext() ? rest.next() : "--";
-                check(!joined || !flag, row[0] + " takes no value, not " + value);
-                check((joined || !value.startsWith("--"))
-                        && (!value.isEmpty() || row[1].matches("TEXT|[0-9].*")),
-                        row[0] + " needs a value: " + row[1]);
-                given.put(row[0], value);
-                if (row[1].matches("[0-9].*")) {
-                    number(row[0]); // so that every error is told before anything is done
+    /** Opens a file to append, so its old content stays until there is a new one. */
+    private static FileOutputStream open(String name) throws IOException {
+        try {
+            return name == null ? null : new FileOutputStream(name, true);
+        } catch (IOException e) {
+            throw new IOException("cannot write " + e.getMessage(), e);
+        }
+    }
+
+    /** Writes what was asked for; returns whether all of it could be written. */
+    private boolean writeFiles(String json, String hgrm, String picture) {
+        if (options.jsonToOut()) {
+            out.println(json);
+        }
+        boolean jsonWritten = write(jsonFile, options.json, json + "\n");
+        boolean hgrmWritten = write(hgrmFile, options.hgrm, hgrm);
+        boolean pictureWritten = write(plotFile, options.plot, picture);
+        return jsonWritten && hgrmWritten && pictureWritten;
+    }
+
+    /** Replaces what a file holds. In place: a link stays a link, and permissions stay, too. */
+    private boolean write(FileOutputStream to, String name, String content) {
+        if (to == null) {
+            return true;
+        }
+        try (FileOutputStream file = to) {
+            // What is a device, or stands for our own standard output, has no old content.
+            if (!name.startsWith("/dev/") && file.getChannel().size() > 0) {
+                file.getChannel().truncate(0);
+            }
+            file.write(content.getBytes(StandardCharsets.UTF_8));
+            return true;
+        } catch (IOException e) {
+            err.println("[client] cannot write " + name + ": " + e.getMessage());
+            return false;
+        }
+    }
+
+    // The command line.
+
+    /** What the command line says. If it is wrong: an IllegalArgumentException. */
+    private static final class Options {
+        private static final String HELP = "usage: java EchoClient.java [OPTION...]\n"
+                + "  --host ADDRESS   the server's address or name [127.0.0.1]\n"
+                + "  --port N         the server's port, 1 to 65535 [5050]\n"
+                + "  --message TEXT   what to send; - sends each line of input [Hello, echo!]\n"
+                + "  --size SIZE      send that many bytes instead, 0 to 1g [1k with --bench]\n"
+                + "  --bench          measure [off]\n"
+                + "  --repeat N       measured messages of each connection, 1 to 10^9 [2000]\n"
+                + "  --duration TIME  measure for this long instead of --repeat\n"
+                + "  --warmup WHAT    not counted: messages, 0 to 10^9, or a time\n"
+                + "                   [1s, at most 20000 messages]\n"
+                + "  --parallel N     connections, one thread each, 1 to 65535 [1]\n"
+                + "  --rate N         messages a second, on a fixed schedule, 1 to 10^7 [off]\n"
+                + "  --spin           poll the socket instead of blocking [off]\n"
+                + "  --nagle          leave Nagle's algorithm on (no TCP_NODELAY) [off]\n"
+                + "  --timeout TIME   give up when nothing moves for this long [10s]\n"
+                + "  --json FILE      the result as JSON; - is standard output\n"
+                + "  --hgrm FILE      the distribution in HdrHistogram's form, in us\n"
+                + "  --plot FILE      a picture of the run (SVG)\n"
+                + "  --help           this text\n"
+                + "Sizes are such as 512, 16k, 1m, 1g.\n"
+                + "Times are such as 1500us, 20ms, 2.5s, 1m, 1h; from 1ms to 500h.\n";
+
+        private String host = "127.0.0.1";
+        private int port = 5050;
+        private String message = "Hello, echo!";
+        private int size = -1; // then the message is sent
+        private boolean bench;
+        private Limit measure = new Limit(2000, Long.MAX_VALUE);
+        private Limit warmup = new Limit(20_000, SECOND);
+        private int parallel = 1;
+        private int rate; // 0: no schedule, but a closed loop
+        private boolean spin;
+        private boolean nagle;
+        private long timeoutNanos = 10 * SECOND;
+        private String json;
+        private String hgrm;
+        private String plot;
+        private boolean help;
+        /** The names of the options that were given, and the whole command. */
+        private final Set<String> given = new HashSet<>();
+        private final String command;
+
+        Options(String... args) {
+            command = "java EchoClient.java " + String.join(" ", args);
+            Words words = new Words(args);
+            while (words.nextOption()) {
+                given.add(words.option);
+                parse(words);
+            }
+            if (bench && !given.contains("--message") && !given.contains("--size")) {
+                size = 1024;
+            }
+            if (!help) {
+                checkTogether();
+            }
+        }
+
+        private void parse(Words words) {
+            switch (words.option) {
+                case "--host": host = words.host(); break;
+                case "--port": port = words.number(1, 65_535); break;
+                case "--message": message = words.value(); break;
+                case "--size": size = words.size(0); break;
+                case "--bench": bench = true; break;
+                case "--repeat":
+                    measure = new Limit(words.number(1, 1_000_000_000), Long.MAX_VALUE);
+                    break;
+                case "--duration": measure = new Limit(Long.MAX_VALUE, words.duration()); break;
+                case "--warmup": warmup = warmup(words); break;
+                case "--parallel": parallel = words.number(1, 65_535); break;
+                case "--rate": rate = words.number(1, 10_000_000); break;
+                case "--spin": spin = true; break;
+                case "--nagle": nagle = true; break;
+                case "--timeout": timeoutNanos = words.duration(); break;
+                case "--json": json = file(words); break;
+                case "--hgrm": hgrm = file(words); break;
+                case "--plot": plot = file(words); break;
+                case "-h": case "--help": help = true; break;
+                default: throw new IllegalArgumentException("unknown option " + words.option);
+            }
+        }
+
+        /** Either a number of messages or a time. */
+        private static Limit warmup(Words words) {
+            if (words.value().matches("[0-9]+")) {
+                return new Limit(words.number(0, 1_000_000_000), Long.MAX_VALUE);
+            }
+            return new Limit(Long.MAX_VALUE, words.duration());
+        }
+
+        private static String file(Words words) {
+            check(!words.value().isEmpty(), words.option + " needs the name of a file");
+            return words.value();
+        }
+
+        /** Checks options that depend on each other. */
+        private void checkTogether() {
+            check(!given.contains("--message") || !given.contains("--size"),
+                    "--message and --size exclude each other");
+            check(!given.contains("--repeat") || !given.contains("--duration"),
+                    "--repeat and --duration exclude each other");
+            for (String option : List.of("--repeat", "--duration", "--warmup", "--parallel",
+                    "--rate", "--hgrm", "--plot")) {
+                check(bench || !given.contains(option), option + " needs --bench");
+            }
+            boolean lines = size < 0 && message.equals("-");
+            check(!lines || !bench && json == null,
+                    "--message - sends each line of input: not with --bench or --json");
+            check(!bench || size > 0 || size < 0 && !message.isEmpty(),
+                    "--bench needs at least one byte a message");
+        }
+
+        /** Whether the JSON goes to standard output, where then nothing else goes. */
+        boolean jsonToOut() {
+            return json != null && json.equals("-");
+        }
+
+        private static void check(boolean rule, String message) {
+            if (!rule) {
+                throw new IllegalArgumentException(message);
+            }
+        }
+    }
+
+    /** The words of a command line: options, each with its value behind it or after a "=". */
+    private static final class Words {
+        private final Iterator<String> rest;
+        /** The option that is read now, and its value; null as long as none was seen. */
+        private String option;
+        private String value;
+        private boolean valueUsed;
+
+        Words(String... args) {
+            rest = List.of(args).iterator();
+        }
+
+        /** Goes on to the next option; false if there is none. */
+        boolean nextOption() {
+            check(value == null || valueUsed, "no value"); // as in --verbose=yes
+            if (!rest.hasNext()) {
+                return false;
+            }
+            String[] pair = rest.next().split("=", 2);
+            option = pair[0];
+            value = pair.length == 2 ? pair[1] : null;
+            valueUsed = false;
+            return true;
+        }
+
+        /** The value of the option, as it was given. */
+        String value() {
+            valueUsed = true;
+            if (value == null) {
+                value = rest.hasNext() ? rest.next() : "--";
+                if (value.startsWith("--")) { // the next option
+                    throw new IllegalArgumentException(option + " needs a value");
                 }
             }
+            return value;
         }
 
-        boolean given(String name) {
-            return given.containsKey(name);
+        String host() {
+            String host = value();
+            boolean oneColon = host.matches("[^:]*:[^:]*"); // an IPv6 address has more
+            boolean portOrUrl = oneColon || host.contains("]:") || host.contains("/");
+            check(!host.isEmpty() && !portOrUrl,
+                    "a name or an address, and --port takes the port");
+            return host;
         }
 
-        /** What was given, or the default. */
-        String text(String name) {
-            return given.getOrDefault(name, rows.get(name)[2]);
+        int number(int least, int most) {
+            double number = amount(Map.of("", 1.0));
+            check(number >= least && number <= most, "a number from " + least + " to " + most);
+            return (int) number;
         }
 
-        /** A number in the range of the table; a size in bytes, a duration in nanoseconds. */
-        long number(String name) {
-            String text = text(name).toLowerCase(Locale.ROOT);
-            // Where a number or a duration will do, they stand in this order, with a | between.
-            String[] ranges = rows.get(name)[1].split("[|]");
-            String[] ends = ranges[text.matches(".*[a-z]") ? ranges.length - 1 : 0].split("[.]{2}");
-            String unit = ends[1].replaceAll("[0-9]", "");
-            double value = parse(text, unit);
-            check(value >= parse(ends[0], unit) && value <= parse(ends[1], unit),
-                    name + " takes a " + (unit.isEmpty() ? "number" : unit.equals("g") ? "size"
-                    : "duration") + " from " + ends[0] + " to " + ends[1] + ", not " + text(name));
-            return (long) value;
+        /** A size in bytes, such as 512, 16k or 1m. */
+        int size(int least) {
+            double bytes = amount(Map.of("", 1.0, "k", 0x1p10, "m", 0x1p20, "g", 0x1p30));
+            check(bytes >= least && bytes <= 0x1p30, "a size from " + least + " to 1g, as in 16k");
+            return (int) bytes;
         }
 
-        /** The number in a text, a fraction only before a unit; NaN for any other text. */
-        static double parse(String text, String largestUnit) {
-            String digits = text.replaceAll("[a-z]*$", "");
-            Double unit = UNITS.get(largestUnit + text.substring(digits.length()));
-            return unit != null && text.matches("[0-9]+([.][0-9]+[a-z]+|[a-z]*)")
-                    ? Double.parseDouble(digits) * unit : Double.NaN;
+        /** A time such as 300ms, 2.5s or 1m, in nanoseconds. */
+        long duration() {
+            double nanos = amount(
+                    Map.of("us", 1e3, "ms", 1e6, "s", 1e9, "m", 60e9, "h", 3600e9));
+            check(nanos >= 1e6 && nanos <= 500 * 3600e9, "a time from 1ms to 500h, as in 2.5s");
+            return (long) nanos;
         }
 
-        static void check(boolean rule, String message) {
-            if (!rule) {
-                throw new IllegalArgumentException(message + "; see --help");
+        /** The number in the value, times its unit; -1 if it is not one of these units. */
+        private double amount(Map<String, Double> units) {
+            String digits = value().replaceAll("[a-zA-Z]*$", "");
+            Double unit = units.get(value.substring(digits.length()).toLowerCase(Locale.ROOT));
+            boolean whole = digits.matches("[0-9]{1,10}");
+            boolean fraction = digits.matches("[0-9]{1,10}[.][0-9]{1,10}");
+            if (unit == null || !whole && !(fraction && unit > 1)) {
+                return -1;
             }
+            return Double.parseDouble(digits) * unit;
         }
 
-        void print(PrintStream out, String usage) {
-            out.println(usage);
-            rows.forEach((name, row) -> out.printf("  %-28s %s%s%n", name + " " + row[1], row[3],
-                    row[2].isEmpty() ? "" : " [" + row[2] + "]"));
+        private void check(boolean rule, String wanted) {
+            if (!rule) {
+                String given = value.isEmpty() ? "an empty text" : value;
+                throw new IllegalArgumentException(
+                        option + " takes " + wanted + ", not " + given);
+            }
         }
     }
 }
