@@ -1,8 +1,7 @@
 import java.io.ByteArrayOutputStream;
-import java.io.EOFException;
+import java.io.FileNotFoundException;
 import java.io.FileOutputStream;
 import java.io.IOException;
-import java.io.InputStream;
 import java.io.OutputStream;
 import java.io.PrintStream;
 import java.lang.management.GarbageCollectorMXBean;
@@ -22,20 +21,20 @@ import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Locale;
+import java.util.LongSummaryStatistics;
 import java.util.Map;
 import java.util.Objects;
-import java.util.Queue;
 import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.BrokenBarrierException;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.TimeUnit;
@@ -67,54 +66,36 @@ public class EchoClient {
     /** A second in nanoseconds. All times here are in nanoseconds. */
     private static final long SECOND = 1_000_000_000;
 
-    private final Options options;
     private final PrintStream out;
     private final PrintStream err;
-    /** Where the text goes: to out, or nowhere with --json -, which has out for itself. */
-    private final PrintStream text;
-    /** Whether more is to be shown than a message and its echo. */
-    private final boolean hasResult;
+    private PrintStream text; // is out, or nothing with --json -, which has out for itself
+    private boolean hasResult; // whether more is shown than a message and its echo
 
-    /** The bytes of all messages. A message is a window on them; see makePayload. */
-    private ByteBuffer payload;
+    private ByteBuffer payload; // the bytes of all messages; a message is a window on them
     private int messageSize;
     private int differentMessages = 1;
-
-    /** The address that answered first. All connections go there. */
-    private volatile InetAddress server;
-    /** One thread for each connection. */
-    private final Queue<Thread> threads = new ConcurrentLinkedQueue<>();
+    private volatile InetAddress server; // that answered first; all connections go there
+    private final Set<Thread> threads = ConcurrentHashMap.newKeySet(); // that run
     private final Set<Connection> connections = ConcurrentHashMap.newKeySet();
-    /** Where the threads of a benchmark meet: before and after the warm-up, and at the end. */
-    private final CyclicBarrier allConnected;
-    private final CyclicBarrier allWarm;
-    private final CyclicBarrier allDone;
+    private CyclicBarrier allConnected; // where all threads meet before the warm-up,
+    private CyclicBarrier allWarm; // after the warm-up,
+    private CyclicBarrier allDone; // and at the end
 
     private final Tally warmup = new Tally();
     private final Tally measured = new Tally();
-    /** The one of these two that is under way; when that began; and when the run ended. */
-    private volatile Tally phase = warmup;
-    private volatile long beganNanos;
-    private volatile long endedNanos;
-
-    /** Before the run: load of the machine, garbage collections, CPU time of this program. */
-    private double load;
-    private long collectionsBefore;
-    private long cpuNanosBefore;
+    private volatile Tally phase = warmup; // the one of these two that is under way
+    private volatile long beganNanos; // when that began
+    private volatile long endedNanos; // when the run ended
+    private double load; // of the machine before the run; negative if it is not known
+    private long collectionsBefore; // garbage collections before the measurement
+    private long cpuNanosBefore; // CPU time of this program before the measurement
     private final List<String> warnings = new ArrayList<>();
-
-    /** Whether all threads have to end, and whether the user wanted it (Ctrl-C). */
-    private volatile boolean stopped;
-    private volatile boolean interrupted;
-    /** The first failure, which is reported; null if nothing has failed. */
-    private volatile Throwable failure;
-    /** Whether a wrong byte has come back: then no figure of this run can be trusted. */
-    private volatile boolean invalid;
-    /** Opens when the run is stopped. */
-    private final CountDownLatch over = new CountDownLatch(1);
-    /** Whether the result is out. */
-    private volatile boolean reported;
-
+    private volatile boolean stopped; // all threads have to end
+    private volatile boolean interrupted; // the user wanted that (Ctrl-C)
+    private volatile boolean invalid; // a wrong byte came back: no figure can be trusted
+    private volatile Throwable failure; // the first one; null if there is none
+    private final CountDownLatch over = new CountDownLatch(1); // opens when it is stopped
+    private volatile boolean reported; // the result is out
     /** Where the result goes, besides the text; null if it was not asked for. */
     private FileOutputStream jsonFile;
     private FileOutputStream hgrmFile;
@@ -124,8 +105,7 @@ public class EchoClient {
 
     /** What is known of a round trip. The times are of System.nanoTime. */
     private static final class Trip {
-        /** What is sent, for error messages: "message" or "warm-up message". */
-        private final String kind;
+        private final String kind; // "message" or "warm-up message"
         private long number; // from 1
         private long startNanos; // just before the first byte was sent
         private long writtenNanos; // just after the last byte was sent
@@ -135,30 +115,21 @@ public class EchoClient {
         Trip(String kind) {
             this.kind = kind;
         }
-
-        long nanos() {
-            return endNanos - startNanos;
-        }
     }
 
     /** A connection to the server. One thread uses it; any thread may close it. */
     private final class Connection implements AutoCloseable {
         private final int index;
         private final SocketChannel channel = SocketChannel.open();
-        private boolean blocking = true;
-        /** Waits for a channel that does not block, unless that is polled (--spin). */
-        private Selector selector;
+        private Selector selector; // waits for a channel that does not block
         private SelectionKey key;
         /** What comes back. With room for one byte too many, so that a surplus byte is seen. */
         private ByteBuffer echo = ByteBuffer.allocateDirect(0);
-        /** The message that is sent next, as a window on the payload, and its number. */
-        private final ByteBuffer window = payload.duplicate();
-        private long next;
-        /** When a byte last moved; 0 while no message is under way. The watch reads it. */
-        private volatile long movedNanos;
-        /** For the watch: the movedNanos that it last saw, and how often it saw the same. */
-        private long seenNanos;
-        private long sameLooks;
+        private final ByteBuffer window = payload.duplicate(); // shows the next message
+        private long next; // its number
+        private volatile long movedNanos; // when a byte last moved; 0 while no message is sent
+        private long seenNanos; // the movedNanos that the watch last saw,
+        private long sameLooks; // and how often it saw the same
         private volatile boolean timedOut;
 
         Connection(int index) throws IOException {
@@ -179,7 +150,7 @@ public class EchoClient {
             message.mark();
             try {
                 prepare(message.remaining());
-                if (blocking) {
+                if (channel.isBlocking()) {
                     writeThenRead(message, trip);
                 } else {
                     readWhileWriting(message, trip);
@@ -208,7 +179,7 @@ public class EchoClient {
             trip.endNanos = trip.writtenNanos; // so it stays for a message of no bytes
             while (echo.position() < size) {
                 if (channel.read(echo) < 0) {
-                    throw new EOFException("the server closed it");
+                    throw new IOException("the server closed it");
                 }
                 trip.endNanos = noteMove();
                 trip.reads++;
@@ -234,7 +205,7 @@ public class EchoClient {
                 }
                 int read = channel.read(echo);
                 if (read < 0) {
-                    throw new EOFException("the server closed it");
+                    throw new IOException("the server closed it");
                 }
                 if (read > 0) {
                     trip.endNanos = noteMove();
@@ -248,7 +219,7 @@ public class EchoClient {
 
         /** Waits until there is something to read or, if that is wanted, room to write. */
         private void awaitReady(boolean toWrite) throws IOException {
-            if (options.spin) {
+            if (spin) {
                 Thread.onSpinWait();
             } else {
                 int write = toWrite ? SelectionKey.OP_WRITE : 0;
@@ -272,9 +243,8 @@ public class EchoClient {
                 // If our receive buffer holds the whole echo, the server never waits for us.
                 // Only a quarter of it is trusted: the kernel counts its bookkeeping, too.
                 int room = channel.getOption(StandardSocketOptions.SO_RCVBUF) / 4;
-                if (blocking && (options.spin || size > room)) {
+                if (channel.isBlocking() && (spin || size > room)) {
                     channel.configureBlocking(false);
-                    blocking = false;
                     selector = Selector.open();
                     key = channel.register(selector, SelectionKey.OP_READ);
                 }
@@ -294,7 +264,8 @@ public class EchoClient {
                 sent = format("0x%02x", message.get(message.position() + at));
             }
             throw new IOException(format("INVALID: %s %d, offset %d: sent %s, received 0x%02x;"
-                    + " is it an echo server?", trip.kind, trip.number, at, sent, echo.get(at)));
+                    + " is it an echo server?", trip.kind, trip.number, at, sent,
+                    echo.get(at)));
         }
 
         /** Why a round trip was not finished, and what to do about it. */
@@ -302,22 +273,19 @@ public class EchoClient {
             String where = format(" in %s %d, after %d of %d bytes of the echo; ", trip.kind,
                     trip.number, echo.limit(), size);
             if (!timedOut) {
-                return "connection lost: " + loss.getMessage() + where + "what does the server say?";
+                return "connection lost: " + loss.getMessage() + where + "look at the server";
             }
-            where = "timed out: nothing moved for " + time(options.timeoutNanos) + where;
+            where = "timed out: nothing moved for " + time(timeoutNanos) + where;
             long before = warmup.rtt.count() + measured.rtt.count();
             if (before > 0) {
-                where += count(before, "message") + " came back before: the path or the server"
-                        + " has gone silent; ";
-            }
-            if (before > 0 || echo.limit() > 0) {
-                return where + "--timeout allows more";
+                return where + count(before, "message") + " came back before: the path or the"
+                        + " server has gone silent; --timeout allows more";
             }
             if (size > 500) {
                 where += "are packets of this size lost (does a small --size work)? ";
             }
-            return where + "is it an echo server, is it full (--max-connections), or does it wait"
-                    + " for a line end, which --message - sends without --bench?";
+            return where + "is it an echo server, is it full (--max-connections), or does it"
+                    + " wait for a line end, which --message - sends without --bench?";
         }
 
         /** The next message of a benchmark: its round trip, and the comparison. */
@@ -334,16 +302,15 @@ public class EchoClient {
             return window.limit(from + messageSize).position(from);
         }
 
-        /** Connects, or fails within this time. */
         void open(InetAddress address, long timeoutNanos) throws IOException {
             if (stopped) {
                 throw new IOException("stopped");
             }
             // Nagle's algorithm (RFC 896) would hold back the end of a message until the server
             // has acknowledged its beginning, which the server delays by about 40 ms.
-            channel.setOption(StandardSocketOptions.TCP_NODELAY, !options.nagle);
+            channel.setOption(StandardSocketOptions.TCP_NODELAY, !nagle);
             long millis = Math.max(1, timeoutNanos / 1_000_000);
-            channel.socket().connect(new InetSocketAddress(address, options.port), (int) millis);
+            channel.socket().connect(new InetSocketAddress(address, port), (int) millis);
             if (channel.getLocalAddress().equals(channel.getRemoteAddress())) {
                 // TCP lets a socket connect to itself, if its own port happens to be the one
                 // that it connects to (simultaneous open). It would even echo.
@@ -386,13 +353,13 @@ public class EchoClient {
      * --timeout for all together. The other connections go where that one has gone.
      */
     private Connection connect(int index) throws IOException {
-        String why = null; // that of the first address, which is the one that was meant
+        IOException reason = null; // that of the first address, which is the one that was meant
         try {
             InetAddress[] addresses = {server};
             if (index == 0) {
-                addresses = InetAddress.getAllByName(options.host);
+                addresses = InetAddress.getAllByName(host);
             }
-            long deadline = System.nanoTime() + options.timeoutNanos;
+            long deadline = System.nanoTime() + timeoutNanos;
             for (int i = 0; i < addresses.length; i++) {
                 server = addresses[i];
                 Connection connection = new Connection(index);
@@ -403,14 +370,16 @@ public class EchoClient {
                     return connection;
                 } catch (IOException e) {
                     connection.close();
-                    why = Objects.requireNonNullElse(why, whyNotConnected(e));
+                    if (reason == null) { // the first address is the one that was meant
+                        reason = e;
+                    }
                 }
             }
         } catch (IOException e) { // no address, or no socket
-            why = whyNotConnected(e);
+            reason = e;
         }
-        throw new IOException("cannot connect to " + address(options.host, options.port) + ": "
-                + why);
+        throw new IOException("cannot connect to " + address(host, port) + ": "
+                + whyNotConnected(reason), reason);
     }
 
     /** What is wrong, and what to do about it. */
@@ -420,39 +389,35 @@ public class EchoClient {
             return whyUnknown(what);
         }
         if (e instanceof SocketTimeoutException) {
-            return "no answer within " + time(options.timeoutNanos) + "; is the host up, does a"
-                    + " firewall drop what is sent to this port, is the server full?";
+            return "no answer within " + time(timeoutNanos)
+                    + "; is the host up, does a firewall drop this port, is the server full?";
         }
         if (e instanceof BindException) {
-            return what + "; either no local port is left (use a smaller --parallel, or wait a"
-                    + " minute), or this machine has no address that reaches the host";
+            what += "; no local port is left (use less --parallel, or wait a minute), or no"
+                    + " address of this machine reaches the host";
+        } else if (e instanceof ConnectException) {
+            what += "; is the server running? start it with: java EchoServer.java --port "
+                    + port;
+            if (!isHere(server)) {
+                what += " --host 0.0.0.0 (else it is on loopback only); or a firewall refuses";
+            }
+        } else if (what.contains("address type") || what.contains("Protocol family")) {
+            what = "this Java runs without IPv6 (preferIPv4Stack, or the system has none)";
+        } else if (what.contains("Invalid argument")) {
+            what += "; an address like fe80::1 needs its interface: fe80::1%eth0";
+        } else if (what.contains("files")) {
+            what += "; raise ulimit -n, or use less --parallel";
+        } else {
+            what += "; is the network up, is the address right?";
         }
-        if (what.contains("address type") || what.contains("Protocol family")) {
-            return "this Java runs without IPv6 (preferIPv4Stack, or the system has none)";
-        }
-        if (what.contains("Invalid argument")) {
-            return what + "; an address like fe80::1 needs its interface: fe80::1%eth0";
-        }
-        if (what.contains("files")) {
-            return what + "; raise ulimit -n, or use a smaller --parallel";
-        }
-        if (!(e instanceof ConnectException)) {
-            return what + "; is the network of this machine up, is the address right?";
-        }
-        if (isHere(server)) {
-            return what + "; is the server running? start it with: java EchoServer.java --port "
-                    + options.port;
-        }
-        return what + "; does the server run there with --host 0.0.0.0 (else it listens on"
-                + " loopback only), or does a firewall refuse?";
+        return what;
     }
 
-    /** Why a name has no address. */
-    private static String whyUnknown(String what) {
-        if (what.contains("interface") || what.contains("scope")) {
+    private static String whyUnknown(String message) {
+        if (message.contains("interface") || message.contains("scope")) {
             return "unknown network interface; check what follows the % in --host";
         }
-        if (what.contains("Temporary failure")) {
+        if (message.contains("Temporary failure")) {
             return "no name server answers; check the network, or give an address";
         }
         return "unknown host; check --host";
@@ -469,16 +434,15 @@ public class EchoClient {
     }
 
     /**
-     * Makes what is sent: a given text, each time the same; or random bytes (some paths would
-     * compress others), of which the next message begins one byte later than the last. Their
-     * lowest bits are 0 and 1 in turn, so each message differs from the last in every byte, and
-     * an old echo can't pass for a new one.
+     * Makes what is sent: a given text; or random bytes (some paths would compress others), of
+     * which the next message begins one byte later than the last. Their lowest bits are 0 and 1
+     * in turn: so messages differ in every byte, and an old echo can't pass for a new one.
      */
     private void makePayload() {
-        byte[] bytes = options.message.getBytes(StandardCharsets.UTF_8);
+        byte[] bytes = messageText.getBytes(StandardCharsets.UTF_8);
         messageSize = bytes.length;
-        if (options.size >= 0) {
-            messageSize = options.size;
+        if (randomBytes >= 0) {
+            messageSize = randomBytes;
             differentMessages = 1000;
             bytes = new byte[999_998]; // not a length at which buffers are cut
             new Random(862).nextBytes(bytes);
@@ -497,14 +461,12 @@ public class EchoClient {
     /** Sends one message, or each line of standard input, and shows what comes back. */
     private void sendMessages(Connection connection) throws IOException {
         Trip trip = new Trip("message");
-        if (!options.message.equals("-")) {
+        if (!messageText.equals("-")) {
             sendMessage(connection, connection.nextMessage(), trip);
             return;
         }
-        byte[] line = readLine(System.in);
-        while (line.length > 0 && !out.checkError()) {
+        for (byte[] line = readLine(); line.length > 0; line = readLine()) {
             sendMessage(connection, ByteBuffer.wrap(line), trip);
-            line = readLine(System.in);
         }
     }
 
@@ -515,7 +477,8 @@ public class EchoClient {
         connection.roundTrip(message, trip);
         text.println("[client] received: " + quoted(connection.echo));
         connection.compare(message, trip);
-        text.println("[client] RTT     : " + format("%.3f ms", trip.nanos() / 1e6));
+        double millis = (trip.endNanos - trip.startNanos) / 1e6;
+        text.println("[client] RTT     : " + format("%.3f ms", millis));
         measured.record(trip);
     }
 
@@ -530,12 +493,12 @@ public class EchoClient {
         return "\"" + shown + "\" (" + bytes.remaining() + " bytes)";
     }
 
-    /** A line with its line end, which the last may lack; empty at the end of the input. */
-    private static byte[] readLine(InputStream in) throws IOException {
+    /** A line of input with its end, which the last may lack; empty after the last one. */
+    private static byte[] readLine() throws IOException {
         ByteArrayOutputStream line = new ByteArrayOutputStream();
         int b = 0;
         while (b >= 0 && b != '\n') {
-            b = in.read();
+            b = System.in.read();
             if (b >= 0) {
                 line.write(b);
             }
@@ -560,39 +523,31 @@ public class EchoClient {
     private void benchmark(Connection connection)
             throws IOException, InterruptedException, BrokenBarrierException {
         allConnected.await();
-        closedLoop(connection, new Trip("warm-up message"), warmup, options.warmup);
+        closedLoop(connection, new Trip("warm-up message"), warmup, warmupLimit);
         allWarm.await();
-        if (options.rate > 0) {
-            openLoop(connection, new Trip("message"), options.measure);
+        if (rate > 0) {
+            openLoop(connection, new Trip("message"), measureLimit);
         } else {
-            closedLoop(connection, new Trip("message"), measured, options.measure);
+            closedLoop(connection, new Trip("message"), measured, measureLimit);
         }
         allDone.await(); // nobody closes earlier: that would take time from the others
     }
 
-    /** Run by the thread that comes last to a meeting, while the others wait. */
-    private void beginWarmup() {
-        beganNanos = System.nanoTime();
-    }
-
+    /** Run by the thread that comes last to the meeting, while the others wait. */
     private void beginMeasurement() {
-        if (options.rate > 0 && warmup.rtt.count() > 0) {
-            warnOfRate((double) SECOND / warmup.rtt.percentile(50));
+        if (rate > 0 && warmup.rtt.count() > 0) {
+            double carried = (double) SECOND / warmup.rtt.percentile(50);
+            double needed = Math.ceil(rate / carried);
+            if (needed > parallel) { // worth knowing at once
+                warnings.add(format("one connection carries %s/s; --rate %d needs --parallel"
+                        + " %.0f", rounded(carried), rate, needed));
+                err.println("[bench] warning: " + warnings.get(0));
+            }
         }
+        phase = measured;
         collectionsBefore = collections();
         cpuNanosBefore = cpuNanos();
-        phase = measured;
         beganNanos = System.nanoTime();
-    }
-
-    /** Says at once if so few connections can't carry the rate. */
-    private void warnOfRate(double carried) {
-        double needed = Math.ceil(options.rate / carried);
-        if (needed > options.parallel) {
-            warnings.add(format("one connection carries %s/s; --rate %d needs --parallel %.0f",
-                    rounded(carried), options.rate, needed));
-            err.println("[bench] warning: " + warnings.get(0));
-        }
     }
 
     /** A closed loop: the next message is sent when the last one has come back. */
@@ -611,7 +566,7 @@ public class EchoClient {
      * over all connections. If an echo is still under way, it is sent right after that, and
      * its response time counts from when it was due. So a server that stands still makes all
      * messages slow that were due meanwhile, as it would for clients that know nothing of each
-     * other. A closed loop would show a single slow message (coordinated omission).
+     * other. A closed loop would show one slow message (coordinated omission).
      */
     private void openLoop(Connection connection, Trip trip, Limit limit) throws IOException {
         long total = dueHere(connection, limit);
@@ -640,20 +595,19 @@ public class EchoClient {
     }
 
     /**
-     * How many messages of this connection are due before the end. The connections take turns.
-     * For example a rate of 10 on 2 connections for 1 second has 10 places on its schedule; of
-     * these, connection 0 has 0, 2, 4, 6, 8, and connection 1 has 1, 3, 5, 7, 9.
+     * How many messages of this connection are due before the end. The connections take turns:
+     * of 10 places on the schedule, 0, 2, 4, 6 and 8 can belong to one, the others to another.
      */
     private long dueHere(Connection connection, Limit limit) {
-        double dueInAll = (double) limit.nanos / SECOND * options.rate;
-        double dueHere = Math.ceil((dueInAll - connection.index) / options.parallel);
+        double dueInAll = (double) limit.nanos / SECOND * rate;
+        double dueHere = Math.ceil((dueInAll - connection.index) / parallel);
         return (long) Math.min(limit.messages, Math.max(0, dueHere));
     }
 
     /** When a message of this connection is due; its first one has number 0. */
     private long dueNanos(Connection connection, long number) {
-        double place = connection.index + number * (double) options.parallel;
-        return beganNanos + (long) (place * SECOND / options.rate);
+        double place = connection.index + number * (double) parallel;
+        return beganNanos + (long) (place * SECOND / rate);
     }
 
     /**
@@ -662,10 +616,10 @@ public class EchoClient {
      */
     private void awaitDue(long dueNanos) {
         long pollNanos = 200_000;
-        if (options.parallel > 1) {
+        if (parallel > 1) {
             // A thread that polls takes a core from those that have something to do. So all
             // together get a tenth of one.
-            pollNanos = Math.min(pollNanos, SECOND / 10 / options.rate);
+            pollNanos = Math.min(pollNanos, SECOND / 10 / rate);
         }
         long left = dueNanos - System.nanoTime();
         while (left > 0 && !stopped) {
@@ -690,18 +644,16 @@ public class EchoClient {
         return run(System.out, System.err, args);
     }
 
-    /**
-     * Does what the command line says. Returns the exit status: 0 it worked, 1 it failed, 2 the
-     * command line is wrong, 130 stopped by Ctrl-C.
-     */
+    /** Returns 0 if it worked, 1 if it failed, 2 for a wrong command line, 130 on Ctrl-C. */
     static int run(PrintStream out, PrintStream err, String... args) {
         int status = 0;
         try {
-            Options options = new Options(args);
-            if (options.help) {
-                out.print(Options.HELP);
+            EchoClient client = new EchoClient(out, err);
+            client.parse(args);
+            if (client.help) {
+                out.print(HELP);
             } else {
-                status = new EchoClient(options, out, err).measureAndReport();
+                status = client.measureAndReport();
             }
         } catch (IllegalArgumentException e) {
             err.println("[client] " + printable(e.getMessage()) + "; see --help");
@@ -714,83 +666,87 @@ public class EchoClient {
         return status;
     }
 
-    private EchoClient(Options options, PrintStream out, PrintStream err) {
-        this.options = options;
+    private EchoClient(PrintStream out, PrintStream err) {
         this.out = out;
         this.err = err;
-        hasResult = options.bench || options.json != null;
-        text = options.jsonToOut() ? new PrintStream(OutputStream.nullOutputStream()) : out;
-        allConnected = new CyclicBarrier(options.parallel, this::beginWarmup);
-        allWarm = new CyclicBarrier(options.parallel, this::beginMeasurement);
-        allDone = new CyclicBarrier(options.parallel);
     }
 
-    /** Does all that was asked for; returns the exit status. */
     private int measureAndReport() {
         int status = 1;
         Thread hook = new Thread(this::stopBySignal, "signal");
         try {
             Runtime.getRuntime().addShutdownHook(hook);
-            openFiles();
-            makePayload();
-            if (hasResult) { // for one message alone these 50 ms would be too long
-                load = ManagementFactory.getOperatingSystemMXBean().getSystemLoadAverage();
-                collectionsBefore = collections();
-            }
-            threads.add(startThread("client-0", () -> work(0)));
+            prepareRun();
+            startThread("client-0", () -> work(0));
             watch();
-        } catch (IOException | OutOfMemoryError e) {
-            stop(e);
+        } catch (IOException | IllegalStateException | OutOfMemoryError e) {
+            stop(e, false);
         } catch (InterruptedException e) {
-            stopByUser();
-        } finally { // for jshell's Ctrl-C, which throws an error into this thread
-            stopByUser();
-            waitFor(() -> threads.stream().noneMatch(Thread::isAlive), 1);
+            // it is the user who wants to stop
+        } finally { // jshell's Ctrl-C throws an error into this thread
+            stop(null, true);
+            waitFor(threads::isEmpty);
             status = report();
             reported = true;
-            removeHook(hook);
+            try {
+                Runtime.getRuntime().removeShutdownHook(hook);
+            } catch (IllegalStateException e) {
+                // the hook is running: it was Ctrl-C
+            }
         }
         return status;
     }
 
-    private static void removeHook(Thread hook) {
-        try {
-            Runtime.getRuntime().removeShutdownHook(hook);
-        } catch (IllegalStateException e) {
-            // the hook is running: it was Ctrl-C
+    /** Opens what is written at the end, too: so an error is told before the run. */
+    private void prepareRun() throws IOException {
+        hasResult = bench || jsonName != null;
+        text = toOut() ? new PrintStream(OutputStream.nullOutputStream()) : out;
+        jsonFile = toOut() ? null : open(jsonName);
+        hgrmFile = open(hgrmName);
+        plotFile = open(plotName);
+        makePayload();
+        allConnected = new CyclicBarrier(parallel, () -> beganNanos = System.nanoTime());
+        allWarm = new CyclicBarrier(parallel, this::beginMeasurement);
+        allDone = new CyclicBarrier(parallel);
+        if (hasResult) { // for one message alone these 50 ms would be too long
+            load = ManagementFactory.getOperatingSystemMXBean().getSystemLoadAverage();
+            collectionsBefore = collections();
         }
     }
 
     /** The life of a thread. The first one finds the server; then it starts the others. */
     private void work(int index) {
+        threads.add(Thread.currentThread());
         try (Connection connection = connect(index)) {
             if (index == 0) {
-                for (int i = 1; i < options.parallel && !stopped; i++) {
+                for (int i = 1; i < parallel && !stopped; i++) {
                     int other = i;
-                    threads.add(startThread("client-" + i, () -> work(other)));
+                    startThread("client-" + i, () -> work(other));
                 }
             }
-            if (options.bench) {
+            if (bench) {
                 benchmark(connection);
             } else {
                 sendMessages(connection);
             }
-            stop(null);
+            stop(null, false);
         } catch (IOException | RuntimeException | OutOfMemoryError e) {
-            stop(e);
+            stop(e, false);
         } catch (InterruptedException | BrokenBarrierException e) {
             // another thread has failed, or it was Ctrl-C: stop was called already
+        } finally {
+            threads.remove(Thread.currentThread());
         }
     }
 
     /** Waits until the run is over; meanwhile looks for time-outs, and shows the progress. */
     private void watch() throws InterruptedException {
-        boolean show = options.bench && err == System.err && errorIsTerminal();
-        long lookNanos = Math.min(options.timeoutNanos / 10, SECOND / 2);
+        boolean show = bench && err == System.err && errorIsTerminal();
+        long lookNanos = Math.min(timeoutNanos / 10, SECOND / 2);
         long nextNanos = System.nanoTime() + SECOND;
         String erase = "\r" + " ".repeat(79) + "\r";
         while (!over.await(lookNanos, TimeUnit.NANOSECONDS)) {
-            connections.forEach(c -> c.look(options.timeoutNanos / lookNanos));
+            connections.forEach(c -> c.look(timeoutNanos / lookNanos));
             if (show && System.nanoTime() > nextNanos) {
                 err.print(erase + "[bench] " + progress());
                 err.flush();
@@ -818,26 +774,29 @@ public class EchoClient {
         if (done == 0) {
             return format("%,d connected, no echo yet", connections.size());
         }
-        Limit limit = phase == warmup ? options.warmup : options.measure;
-        String name = phase == warmup ? "warm-up" : "measured";
-        String mean = time(phase.rtt.mean());
-        double seconds = (System.nanoTime() - beganNanos) / 1e9;
-        if (limit.nanos < Long.MAX_VALUE) {
-            return format("%s %.0f of %.0f s: %,d messages, mean %s", name, seconds,
-                    limit.nanos / 1e9, done, mean);
+        String name = "measured";
+        Limit limit = measureLimit;
+        if (phase == warmup) {
+            name = "warm-up";
+            limit = warmupLimit;
         }
-        long all = limit.messages * options.parallel;
+        double seconds = (System.nanoTime() - beganNanos) / 1e9;
+        String line = format("%s %,d messages, mean %s", name, done, time(phase.rtt.mean()));
+        if (limit.nanos < Long.MAX_VALUE) {
+            return line + format(", %.0f of %.0f s", seconds, limit.nanos / 1e9);
+        }
+        long all = limit.messages * parallel;
         double left = seconds / done * (all - done);
-        String about = left < 90 ? format("%.0f s", left) : format("%.0f min", left / 60);
-        return format("%s %,d of %,d messages, mean %s, about %s left", name, done, all, mean,
-                about);
+        String about = left < 100 ? format("%.0f s", left) : format("%.0f min", left / 60);
+        return line + format(", of %,d, about %s left", all, about);
     }
 
-    /** Makes all threads end at once. The first call counts; null if nothing failed. */
-    private synchronized void stop(Throwable reason) {
+    /** Makes all threads end at once. The first call counts; null if nothing has failed. */
+    private synchronized void stop(Throwable reason, boolean byUser) {
         if (!stopped) {
             endedNanos = System.nanoTime();
             failure = reason;
+            interrupted = byUser;
             stopped = true;
             threads.forEach(Thread::interrupt); // those that wait for others, or to send
             connections.forEach(Connection::close); // those that wait for an echo
@@ -845,22 +804,14 @@ public class EchoClient {
         }
     }
 
-    private synchronized void stopByUser() {
-        if (!stopped) {
-            interrupted = true;
-            stop(null);
-        }
-    }
-
     /** On Ctrl-C: keeps the program alive until what was measured so far is reported. */
     private void stopBySignal() {
-        stopByUser();
-        waitFor(() -> reported || !hasResult, 10);
+        stop(null, true);
+        waitFor(() -> reported || !hasResult);
     }
 
-    /** Waits until something holds, but only for so many seconds. */
-    private static void waitFor(BooleanSupplier condition, int seconds) {
-        long deadline = System.nanoTime() + seconds * SECOND;
+    private static void waitFor(BooleanSupplier condition) {
+        long deadline = System.nanoTime() + 5 * SECOND;
         while (!condition.getAsBoolean() && System.nanoTime() < deadline) {
             LockSupport.parkNanos(1_000_000);
         }
@@ -887,12 +838,11 @@ public class EchoClient {
     /** Writes all that was asked for; returns whether it could be written. */
     private boolean writeResult(String error) {
         if (invalid || measured.rtt.count() == 0) {
-            Json json = new Json().add("valid", false).add("interrupted", interrupted)
-                    .add("error", error);
-            return writeFiles(json.toString(), "", "");
+            return writeFiles(new Json().add("valid", false).add("interrupted", interrupted)
+                    .add("error", error).toString(), "", "");
         }
         Result result = new Result(error);
-        if (options.bench) {
+        if (bench) {
             result.warn();
             show(result);
         }
@@ -903,17 +853,17 @@ public class EchoClient {
 
     private static String explain(Throwable e) {
         String message = "" + e.getMessage();
-        if (e instanceof IOException) {
-            return message;
+        if (e instanceof FileNotFoundException) {
+            return "cannot write " + message;
         }
         if (message.contains("native thread")) {
-            return "cannot start so many threads: use a smaller --parallel, or raise the limit"
-                    + " on processes (ulimit -u, or that of a container)";
+            return "cannot start so many threads: use less --parallel, or allow more processes"
+                    + " (ulimit -u, or the limit of a container)";
         }
         if (e instanceof OutOfMemoryError) {
             return "out of memory: use a smaller --parallel or --size, or java -Xmx4g";
         }
-        return e.toString();
+        return e instanceof IOException ? message : e.toString();
     }
 
     /** Starts a thread that does not keep the program alive. */
@@ -936,34 +886,24 @@ public class EchoClient {
 
     /** The messages of the warm-up, or those measured, on all connections together. */
     private final class Tally {
-        /** Round trips, from when a message was sent. */
-        private final Histogram rtt = new Histogram();
-        /** With --rate: the times from when a message was due. */
-        private final Histogram response = new Histogram();
-        /** With --rate: by how much this program itself was late to send, though it could. */
-        private final Histogram wakeup = new Histogram();
-        /** With --rate: by how much messages were sent too late, because an echo was late. */
-        private final Histogram behind = new Histogram();
-        /** When the run ended: messages that were sent, and had no echo. */
-        private final LongAdder lost = new LongAdder();
-        /** With --rate: messages that were due and had no echo, whether sent or not. */
-        private final LongAdder waiting = new LongAdder();
-        /** The first message; the slowest of them, if there are several connections. */
-        private final LongAccumulator firstNanos = new LongAccumulator(Math::max, 0);
-        /** Where the time of the round trips went: into writing, and into waiting after it. */
-        private final LongAdder writeNanos = new LongAdder();
-        private final LongAdder waitNanos = new LongAdder();
+        private final Histogram rtt = new Histogram(); // from when a message was sent
+        private final Histogram response = new Histogram(); // --rate: from when it was due
+        private final Histogram wakeup = new Histogram(); // --rate: sent late by our own fault
+        private final Histogram behind = new Histogram(); // --rate: sent late after a late echo
+        private final LongAdder waiting = new LongAdder(); // --rate: due, no echo at the end
+        private final LongAdder lost = new LongAdder(); // sent, no echo at the end
+        private final Histogram first = new Histogram(); // the first of each connection
+        private final LongAdder writeNanos = new LongAdder(); // where the time went: writing,
+        private final LongAdder waitNanos = new LongAdder(); // and waiting after that
         private final LongAdder reads = new LongAdder();
-        /** The times in their order; only recorded for a picture. */
-        private final Series series = new Series();
+        private final Series series = new Series(); // only recorded for a picture
 
-        /** Records a message of a closed loop. */
         void record(Trip trip) {
             recordTrip(trip);
-            recordPoint(trip.startNanos, trip.nanos());
+            recordPoint(trip.startNanos, trip.endNanos - trip.startNanos);
         }
 
-        /** Records a message of an open loop; late, if an echo was under way when it was due. */
+        /** Records a message of an open loop; late, if an echo was under way then. */
         void record(Trip trip, long dueNanos, boolean late) {
             Histogram reason = late ? behind : wakeup;
             reason.record(trip.startNanos - dueNanos);
@@ -981,35 +921,28 @@ public class EchoClient {
         }
 
         private void recordTrip(Trip trip) {
-            rtt.record(trip.nanos());
+            rtt.record(trip.endNanos - trip.startNanos);
             writeNanos.add(trip.writtenNanos - trip.startNanos);
             waitNanos.add(trip.endNanos - trip.writtenNanos);
             reads.add(trip.reads);
             if (trip.number == 1) {
-                firstNanos.accumulate(trip.nanos());
+                first.record(trip.endNanos - trip.startNanos);
             }
         }
 
         private void recordPoint(long atNanos, long nanos) {
-            if (options.plot != null) {
+            if (plotName != null) {
                 series.add(atNanos - beganNanos, nanos);
             }
-        }
-
-        /** NaN if there was no message at all. */
-        double first() {
-            return rtt.count() == 0 ? Double.NaN : firstNanos.get();
         }
     }
 
     /**
      * Counts durations in nanoseconds, in buckets that are 1 ns wide up to 2047 ns, and beyond
      * that 1/1024 of the next lower power of two: so three significant digits are kept, as in
-     * HdrHistogram. For example 5000 lies between 4096 and 8191, where a bucket is 4 ns wide.
-     * Halved twice it is 1250, so it is counted in bucket 2 * 1024 + 1250, with 5001 to 5003.
-     *
-     * <p>Threads record without a lock: if the system suspended a thread that holds it, all
-     * others would have to wait.
+     * HdrHistogram. For example 5000, halved twice, is 1250, so it is counted in bucket
+     * 2 * 1024 + 1250, with 5001 to 5003. There is no lock, with which a thread that is
+     * suspended would make all others wait.
      */
     static final class Histogram {
         private static final int HALF = 1024;
@@ -1049,10 +982,7 @@ public class EchoClient {
             return sum.sum() / count();
         }
 
-        /**
-         * The standard deviation of all that was recorded, not an estimate. This form of it is
-         * not exact if it is below a millionth of the mean; round trips differ by more.
-         */
+        /** Of all that was recorded; exact if it is above a millionth of the mean. */
         double stddev() {
             double variance = sumOfSquares.sum() / count() - mean() * mean();
             return Math.sqrt(Math.max(0, variance));
@@ -1080,6 +1010,10 @@ public class EchoClient {
             return count() * (100 - percent) >= 100 - 1e-6;
         }
 
+        double supported(double percent) {
+            return supports(percent) ? percentile(percent) : Double.NaN;
+        }
+
         /**
          * The whole distribution in the form of HdrHistogram's outputPercentileDistribution, in
          * microseconds: five lines from 0 to 50 %, five to 75 %, five to 87.5 %, and so on.
@@ -1102,13 +1036,12 @@ public class EchoClient {
                     }
                 }
             }
-            lines.append(format("%12.3f %2.12f %10d\n", max.get() / 1e3, 1.0, count()));
-            lines.append(format("#[Mean    = %12.3f, StdDeviation   = %12.3f]\n", mean() / 1e3,
-                    stddev() / 1e3));
-            lines.append(format("#[Max     = %12.3f, Total count    = %12d]\n", max.get() / 1e3,
-                    count()));
-            lines.append(format("#[Buckets = %12d, SubBuckets     = %12d]\n", 54, 2 * HALF));
-            return lines.toString();
+            double most = max.get() / 1e3;
+            lines.append(format("%12.3f %2.12f %10d\n", most, 1.0, count()));
+            return lines + format("#[Mean    = %12.3f, StdDeviation   = %12.3f]\n"
+                    + "#[Max     = %12.3f, Total count    = %12d]\n"
+                    + "#[Buckets = %12d, SubBuckets     = %12d]\n",
+                    mean() / 1e3, stddev() / 1e3, most, count(), 54, 2 * HALF);
         }
     }
 
@@ -1116,72 +1049,53 @@ public class EchoClient {
     private static final class Series {
         private static final int MOST = 1000;
 
-        /** Points by their time divided by the width, in nanoseconds, of a point. */
-        private Map<Long, Point> points = new HashMap<>();
+        /** By the time since the phase began, divided by the width of a point. */
+        private Map<Long, LongSummaryStatistics> points = new HashMap<>();
         private long width = 1;
         private long last;
 
-        /** Adds a time, at so many nanoseconds from the beginning of the phase. */
         synchronized void add(long at, long nanos) {
             last = Math.max(last, at);
-            Point point = points.computeIfAbsent(at / width, place -> new Point());
-            point.add(nanos, nanos, nanos, 1);
+            point(at / width).accept(nanos);
             while (points.size() > MOST) {
-                Map<Long, Point> all = points;
+                Map<Long, LongSummaryStatistics> all = points;
                 points = new HashMap<>();
                 width *= 2;
-                all.forEach((place, one) -> points.computeIfAbsent(place / 2, p -> new Point())
-                        .add(one.least, one.greatest, one.total, one.messages));
+                all.forEach((place, point) -> point(place / 2).combine(point));
             }
         }
-    }
 
-    /** One or more messages of a series. */
-    private static final class Point {
-        private long least = Long.MAX_VALUE;
-        private long greatest;
-        private double total;
-        private long messages;
-
-        void add(long low, long high, double sum, long n) {
-            least = Math.min(least, low);
-            greatest = Math.max(greatest, high);
-            total += sum;
-            messages += n;
+        private LongSummaryStatistics point(long place) {
+            return points.computeIfAbsent(place, p -> new LongSummaryStatistics());
         }
     }
 
     /** What a run came to. The text and the files are made from it. */
     private final class Result {
-        private final Instant when = Instant.ofEpochSecond(System.currentTimeMillis() / 1000);
-        /** Why the run failed; null if it did not. */
-        private final String error;
+        private final String error; // null if the run did not fail
         /** The times that count: response times with --rate, otherwise round trips. */
-        private final Histogram latency = options.rate > 0 ? measured.response : measured.rtt;
-        private final String latencyName = options.rate > 0 ? "response" : "RTT";
+        private final Histogram latency = rate > 0 ? measured.response : measured.rtt;
         private final long messages = measured.rtt.count();
-        /** With --rate, messages that were due and not sent; with or without, all unanswered. */
         private final long unsent = Math.max(0, measured.waiting.sum() - measured.lost.sum());
         private final long unanswered = measured.lost.sum() + unsent;
         private final double seconds = (endedNanos - beganNanos) / 1e9;
         private final double messagesPerSecond = messages / seconds;
         private final double bytesPerSecond = messagesPerSecond * messageSize;
-        /** Where the time of a round trip went, and in how many pieces the echo came: means. */
-        private final double writeNanos = measured.writeNanos.sum() / (double) messages;
-        private final double waitNanos = measured.waitNanos.sum() / (double) messages;
-        private final double reads = measured.reads.sum() / (double) messages;
+        private final double writeNanos = (double) measured.writeNanos.sum() / messages;
+        private final double waitNanos = (double) measured.waitNanos.sum() / messages;
+        private final double reads = (double) measured.reads.sum() / messages;
         private final int cores = Runtime.getRuntime().availableProcessors();
-        /** Garbage collections during the measurement, and the share of all cores we used. */
         private final long collections = collections() - collectionsBefore;
+        /** The share that this program had of the time of all cores. */
         private final double busy = (cpuNanos() - cpuNanosBefore) / 1e9 / seconds / cores;
 
         Result(String error) {
             this.error = error;
         }
 
-        /** What the reader has to know first; empty if the run went to its end. */
+        /** Such as "FAILED after 2.50 s: "; empty if the run went to its end. */
         String ending() {
-            String after = " after " + time(seconds * SECOND);
+            String after = " after " + time(seconds * SECOND) + ": ";
             if (error != null) {
                 return "FAILED" + after;
             }
@@ -1191,79 +1105,65 @@ public class EchoClient {
         /** Warns of what makes these times mean less than it seems. */
         void warn() {
             Histogram rtt = measured.rtt;
-            if (!rtt.supports(95)) {
-                warnings.add("too few samples: p95 needs 20, p99.9 needs 1000 (--repeat)");
-            } else if (!rtt.supports(99.9)) {
-                warnings.add("too few samples for p99.9, which needs 1000 (--repeat)");
-            }
-            warnOfSpread(rtt);
-            if (options.rate == 0 && rtt.supports(99.9)
-                    && rtt.max.get() > 100 * rtt.percentile(99.9)) {
-                warnings.add("a stall of " + time(rtt.max.get()) + " hides here: nothing was sent"
-                        + " until it was over; --rate counts what was due meanwhile");
-            }
-            if (measured.behind.count() > messages / 2
-                    && messagesPerSecond < 0.99 * options.rate) {
-                warnings.add("behind schedule: use more --parallel or a lower --rate");
-            }
-            // A server that runs here, too, takes about half of the time of all cores.
-            double most = isHere(server) ? 0.3 : 0.8;
-            int needed = options.spin ? 2 * options.parallel : options.parallel; // both ends
-            if (options.rate == 0 && needed > cores && busy > most) {
-                warnings.add("more threads than cores wait for their turn: use less --parallel");
-            }
-        }
-
-        private void warnOfSpread(Histogram rtt) {
+            boolean here = isHere(server);
             boolean spread = rtt.supports(95) && rtt.percentile(90) > 3 * rtt.percentile(10);
             boolean resent = rtt.max.get() >= rtt.percentile(50) + SECOND / 5;
-            boolean here = isHere(server);
+            if (here && spread && parallel == 1 && !spin
+                    && rtt.percentile(50) < SECOND / 1000) {
+                warnings.add("two speeds, as when threads move between cores or share one: to"
+                        + " compare runs, pin both ends to one core (taskset -c 1)");
+            }
             if (!here && (spread || resent)) {
                 warnings.add("round trips spread widely: jitter or loss on the path");
             }
-            if (!here && resent) { // TCP waits for 200 ms at least
+            if (!here && resent) { // TCP waits at least so long
                 warnings.add("some took 200 ms more: as when a packet is lost and sent again");
             }
-            if (here && spread && options.parallel == 1 && !options.spin
-                    && rtt.percentile(50) < SECOND / 1000) {
-                warnings.add("round trips ran at two speeds, as when threads move between cores"
-                        + " or share one: to compare runs, pin both ends (taskset -c 1)");
+            if (rate == 0 && rtt.supports(99.9) && rtt.max.get() > 100 * rtt.percentile(99.9)) {
+                warnings.add("a stall of " + time(rtt.max.get()) + " hides here: nothing was"
+                        + " sent until it was over; --rate counts what was due meanwhile");
+            }
+            // A server that runs here, too, takes about half of the time of all cores.
+            double most = here ? 0.3 : 0.8;
+            int needed = spin ? 2 * parallel : parallel; // both ends
+            if (rate == 0 && needed > cores && busy > most) {
+                warnings.add("more threads than cores, so they wait: use less --parallel");
             }
         }
     }
 
     private static long collections() {
-        long all = 0;
-        for (GarbageCollectorMXBean collector : ManagementFactory.getGarbageCollectorMXBeans()) {
-            all += collector.getCollectionCount();
-        }
-        return all;
+        return ManagementFactory.getGarbageCollectorMXBeans().stream()
+                .mapToLong(GarbageCollectorMXBean::getCollectionCount).sum();
     }
 
     /** The time that this program has spent on all cores together; 0 if that is unknown. */
     private static long cpuNanos() {
-        return ProcessHandle.current().info().totalCpuDuration().orElse(Duration.ZERO).toNanos();
+        return ProcessHandle.current().info().totalCpuDuration()
+                .map(Duration::toNanos).orElse(0L);
     }
 
     // How it is shown: as text.
 
     private void show(Result result) {
-        showClassicLines(result);
-        if (!result.ending().isEmpty()) {
-            String reason = result.error == null ? "" : ": " + result.error;
-            print("%s%s; above and below is what was measured until then", result.ending(),
-                    reason);
+        // These three lines stay as they are, because scripts read them.
+        print("repeats: %d, msg_len: %d bytes", result.messages, messageSize);
+        String name = rate > 0 ? "response" : "RTT";
+        print("avg %s: %.3f ms, p95 %s: %.3f ms", name, result.latency.mean() / 1e6, name,
+                result.latency.percentile(95) / 1e6);
+        print("throughput: %s MiB/s (%s MB/s)", megas(result.bytesPerSecond / 0x1p20),
+                megas(result.bytesPerSecond / 1e6));
+        if (result.error != null || interrupted) {
+            print("%s%s", result.ending(), Objects.requireNonNullElse(result.error,
+                    "this is what was measured until then"));
         }
-        String name = address(options.host, options.port);
-        print("server: %s (%s), %s", name, server.getHostAddress(),
-                count(options.parallel, "connection"));
+        print("server: %s (%s), %s", address(host, port), server.getHostAddress(),
+                count(parallel, "connection"));
         print("              min      p50      p90      p95      p99    p99.9      max");
-        if (options.rate > 0) {
-            showTimes("response", measured.response);
-        }
-        showTimes("RTT", measured.rtt);
-        if (options.rate > 0) {
+        if (rate > 0) {
             showSchedule(result);
+        } else {
+            showTimes("RTT", measured.rtt);
         }
         if (result.unanswered > 0) {
             print("without an echo at the end: %s, of which %d due and not sent",
@@ -1273,47 +1173,30 @@ public class EchoClient {
         warnings.forEach(warning -> print("warning: %s", warning));
     }
 
-    /** Three lines that stay as they are, because scripts read them. */
-    private void showClassicLines(Result result) {
-        print("repeats: %d, msg_len: %d bytes", result.messages, messageSize);
-        print("avg %s: %.3f ms, p95 %s: %.3f ms", result.latencyName,
-                result.latency.mean() / 1e6, result.latencyName,
-                result.latency.percentile(95) / 1e6);
-        double mib = result.bytesPerSecond / 0x1p20;
-        if (mib < 1) {
-            print("throughput: %s MiB/s (%s MB/s)", rounded(mib),
-                    rounded(result.bytesPerSecond / 1e6));
-        } else {
-            print("throughput: %.2f MiB/s (%.2f MB/s)", mib, result.bytesPerSecond / 1e6);
-        }
+    private static String megas(double value) {
+        return value < 1 ? format("%.3g", value) : format("%.2f", value);
     }
 
     /** To a whole number; below 100 to three significant digits. */
     private static String rounded(double value) {
-        if (value < 99.95) {
-            return format("%.3g", value);
-        }
-        return format("%.0f", value);
+        return value < 99.95 ? format("%.3g", value) : format("%.0f", value);
     }
 
     private void showSchedule(Result result) {
-        if (measured.wakeup.count() > 0) {
-            showTimes("wake-up", measured.wakeup);
-        }
-        print("response is from when a message was due, RTT from when it was sent");
-        print("wake-up is by how much the client itself was late to send it");
-        print("behind schedule: %.1f %% of the messages, by %s at most",
-                100.0 * measured.behind.count() / result.messages, time(measured.behind.max.get()));
+        showTimes("response", measured.response);
+        showTimes("RTT", measured.rtt);
+        showTimes("wake-up", measured.wakeup);
+        print("response: since a message was due; RTT: since it was sent;");
+        print("wake-up: by how much the client itself was late to send it");
+        double percent = 100.0 * measured.behind.count() / result.messages;
+        print("behind schedule: %.1f %% of the messages, by %s at most", percent,
+                time(measured.behind.max.get()));
     }
 
     private void showTimes(String name, Histogram times) {
-        print("%-8s %8s %8s %8s %8s %8s %8s %8s", name, time(times.min.get()), shown(times, 50),
-                shown(times, 90), shown(times, 95), shown(times, 99), shown(times, 99.9),
-                time(times.max.get()));
-    }
-
-    private static String shown(Histogram times, double percent) {
-        return times.supports(percent) ? time(times.percentile(percent)) : "-";
+        print("%-8s %8s %8s %8s %8s %8s %8s %8s", name, time(times.min.get()),
+                time(times.supported(50)), time(times.supported(90)), time(times.supported(95)),
+                time(times.supported(99)), time(times.supported(99.9)), time(times.max.get()));
     }
 
     /** How the times came about: the warm-up, where the time went, the machine. */
@@ -1323,10 +1206,10 @@ public class EchoClient {
                 rounded(result.messagesPerSecond), result.seconds);
         long warmups = warmup.rtt.count();
         if (warmups == 0) {
-            print("warm-up: none, the first message took %s", time(measured.first()));
+            print("warm-up: none, the first message took %s", time(measured.first.mean()));
         } else {
             print("warm-up: %s not counted; first %s, mean %s", count(warmups, "message"),
-                    time(warmup.first()), time(warmup.rtt.mean()));
+                    time(warmup.first.mean()), time(warmup.rtt.mean()));
         }
         print("mean write %s, mean wait %s; an echo in %.2f pieces", time(result.writeNanos),
                 time(result.waitNanos), result.reads);
@@ -1349,8 +1232,11 @@ public class EchoClient {
         return String.format(Locale.ROOT, form, values);
     }
 
-    /** A duration in at most eight characters, such as 18.04 us, 1.25 ms or 10.00 s. */
+    /** In at most eight characters, such as 18.04 us, 1.25 ms or 10.00 s; - if it is NaN. */
     private static String time(double nanos) {
+        if (Double.isNaN(nanos)) {
+            return "-";
+        }
         if (nanos < 999_950) {
             return digits(nanos / 1e3) + " us";
         }
@@ -1384,39 +1270,43 @@ public class EchoClient {
 
     private String toJson(Result result) {
         Json json = new Json();
-        json.add("time", result.when.toString());
-        json.add("command", options.command);
-        json.add("host", options.host);
-        json.add("port", options.port);
-        json.add("address", server.getHostAddress());
-        json.add("message_bytes", messageSize);
-        json.add("connections", options.parallel);
-        json.add("messages", result.messages);
+        json.add("time", Instant.now().truncatedTo(ChronoUnit.SECONDS).toString());
+        json.add("command", command);
+        json.add("host", host).add("port", port).add("address", server.getHostAddress());
+        json.add("message_bytes", messageSize).add("connections", parallel);
+        json.add("messages", result.messages).add("unanswered", result.unanswered);
         json.add("elapsed_s", result.seconds);
         json.add("messages_s", result.messagesPerSecond);
         json.add("throughput_mib_s", result.bytesPerSecond / 0x1p20);
         json.add("rtt_us", micros(measured.rtt));
-        if (options.rate > 0) {
-            json.add("response_us", micros(measured.response));
-            json.add("wakeup_us", micros(measured.wakeup));
-            json.add("rate_messages_s", options.rate);
-            json.add("behind_messages", measured.behind.count());
-            json.add("behind_us_max", us(measured.behind.max.get()));
-            json.add("unsent", result.unsent);
+        if (rate > 0) {
+            addSchedule(json, result);
         }
-        json.add("unanswered", result.unanswered);
         json.add("warmup", new Json().add("messages", warmup.rtt.count())
-                .add("first_us", us(warmup.first())).add("mean_us", us(warmup.rtt.mean())));
+                .add("first_us", us(warmup.first.mean()))
+                .add("mean_us", us(warmup.rtt.mean())));
         json.add("write_us_mean", us(result.writeNanos));
         json.add("wait_us_mean", us(result.waitNanos));
         json.add("reads_mean", result.reads);
-        json.add("environment", environment(result));
-        json.add("warnings", warnings);
-        json.add("interrupted", interrupted);
+        String os = System.getProperty("os.name") + " " + System.getProperty("os.version");
+        json.add("environment", new Json().add("java", System.getProperty("java.version"))
+                .add("os", os).add("arch", System.getProperty("os.arch"))
+                .add("cores", result.cores).add("gc_count", result.collections)
+                .add("load_average", load < 0 ? null : load));
+        json.add("warnings", warnings).add("interrupted", interrupted);
         if (result.error != null) {
             json.add("error", result.error);
         }
         return json.add("valid", result.error == null).toString();
+    }
+
+    private void addSchedule(Json json, Result result) {
+        json.add("response_us", micros(measured.response));
+        json.add("wakeup_us", micros(measured.wakeup));
+        json.add("rate_messages_s", rate);
+        json.add("behind_messages", measured.behind.count());
+        json.add("behind_us_max", us(measured.behind.max.get()));
+        json.add("unsent", result.unsent);
     }
 
     private static Json micros(Histogram times) {
@@ -1424,27 +1314,12 @@ public class EchoClient {
         json.add("min", times.count() == 0 ? Double.NaN : us(times.min.get()));
         json.add("mean", us(times.mean()));
         json.add("stddev", us(times.stddev()));
-        json.add("p50", micros(times, 50));
-        json.add("p90", micros(times, 90));
-        json.add("p95", micros(times, 95));
-        json.add("p99", micros(times, 99));
-        json.add("p99_9", micros(times, 99.9));
+        json.add("p50", us(times.supported(50)));
+        json.add("p90", us(times.supported(90)));
+        json.add("p95", us(times.supported(95)));
+        json.add("p99", us(times.supported(99)));
+        json.add("p99_9", us(times.supported(99.9)));
         json.add("max", us(times.max.get()));
-        return json;
-    }
-
-    private static double micros(Histogram times, double percent) {
-        return times.supports(percent) ? us(times.percentile(percent)) : Double.NaN;
-    }
-
-    private Json environment(Result result) {
-        Json json = new Json();
-        json.add("java", System.getProperty("java.version"));
-        json.add("os", System.getProperty("os.name") + " " + System.getProperty("os.version"));
-        json.add("arch", System.getProperty("os.arch"));
-        json.add("cores", result.cores);
-        json.add("load_average", load < 0 ? Double.NaN : load);
-        json.add("gc_count", result.collections);
         return json;
     }
 
@@ -1475,19 +1350,14 @@ public class EchoClient {
             if (value instanceof Double && !Double.isFinite((double) value)) {
                 return "null"; // unknown, or divided by 0: JSON has no NaN and no Infinity
             }
-            return value.toString();
+            return "" + value;
         }
 
         private static String quote(String text) {
             StringBuilder quoted = new StringBuilder("\"");
             for (char c : text.toCharArray()) {
-                if (c == '"' || c == '\\') {
-                    quoted.append('\\').append(c);
-                } else if (c < ' ' || c > '~') {
-                    quoted.append(format("\\u%04x", (int) c));
-                } else {
-                    quoted.append(c);
-                }
+                boolean plain = c >= ' ' && c <= '~' && c != '"' && c != '\\';
+                quoted.append(plain ? c : format("\\u%04x", (int) c));
             }
             return quoted.append('"').toString();
         }
@@ -1511,15 +1381,12 @@ public class EchoClient {
                 + ".mark{stroke:#c84a00}@media(prefers-color-scheme:dark){.back{fill:#14171c}"
                 + "text{fill:#eee}.small{fill:#aaa}.grid{stroke:#333a44}.frame{stroke:#778}"
                 + ".warm{fill:#2b2719}.time{stroke:#5db7f5}.mark{stroke:#ff9a5c}}</style>";
-        /** The edges of the panel; between them, in the middle, the warm-up ends. */
+        /** The edges of the panel, and in its middle the end of the warm-up. */
         private static final int LEFT = 110;
         private static final int RIGHT = 1120;
         private static final int TOP = 130;
         private static final int BOTTOM = 560;
         private final int middle = warmup.rtt.count() == 0 ? LEFT : LEFT + 200;
-        /** Where the axis of times begins and ends. Below and above it is room for words. */
-        private static final int AXIS_BOTTOM = 535;
-        private static final int AXIS_TOP = 190;
         /** The axis goes from one power of ten to another: 3 is 1000 ns, 6 is 1 ms. */
         private final int lowest;
         private final int highest;
@@ -1539,32 +1406,30 @@ public class EchoClient {
             add("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 1280 690\">" + STYLE);
             add("<rect class=\"back\" width=\"1280\" height=\"690\"/>");
             label(30, 48, "title", "start", "TCP echo round trips, "
-                    + count(messageSize, "byte") + ", " + count(options.parallel, "connection"));
-            String colon = result.ending().isEmpty() ? "" : ": ";
-            label(30, 82, "", "start", result.ending() + colon
-                    + format("mean %s, median %s, %s messages/s, %,d in all",
-                    time(result.latency.mean()), time(result.latency.percentile(50)),
-                    rounded(result.messagesPerSecond), result.messages));
+                    + count(messageSize, "byte") + ", " + count(parallel, "connection"));
+            label(30, 82, "", "start", format("%smean %s, median %s, %s messages/s, %,d in all",
+                    result.ending(), time(result.latency.mean()),
+                    time(result.latency.percentile(50)), rounded(result.messagesPerSecond),
+                    result.messages));
             drawPanel();
-            drawWarmup();
+            if (middle > LEFT) {
+                drawSeries(warmup.series, LEFT, middle);
+                label(LEFT + 100, TOP + 28, "small", "middle", "warm-up, not counted");
+                label(LEFT + 100, BOTTOM + 28, "small", "middle", time(warmup.series.last));
+            }
             drawSeries(measured.series, middle, RIGHT);
             drawTimeAxis();
             double height = drawMark("p50", 50, BOTTOM);
             height = drawMark("p99", 99, height);
             drawMark("max", 100, height);
             label(30, 650, "small", "start", machine(result));
-            String command = options.command;
-            if (command.length() > 118) {
-                command = command.substring(0, 115) + "...";
-            }
-            label(30, 676, "small", "start", command);
+            label(30, 676, "small", "start", format("%.118s", command));
             return svg + "</svg>\n";
         }
 
-        /** The height at which a time is drawn; the axis is logarithmic. */
         private double y(double nanos) {
             double share = (Math.log10(Math.max(1, nanos)) - lowest) / (highest - lowest);
-            return AXIS_BOTTOM - share * (AXIS_BOTTOM - AXIS_TOP);
+            return BOTTOM - 25 - share * (BOTTOM - TOP - 85); // room for words above and below
         }
 
         /** The frame, the lines across it, and what the dots and bars are. */
@@ -1576,17 +1441,10 @@ public class EchoClient {
                 label(LEFT - 8, y + 6, "small", "end", shortTime(Math.pow(10, i)));
             }
             drawRectangle("frame", LEFT, RIGHT);
-            String title = "round trips, each when it was sent";
-            if (options.rate > 0) {
-                title = "response times, each when the message was due";
-            }
-            label(LEFT, TOP - 12, "", "start", title);
-            String legend = "dot: one message";
-            if (measured.series.width > 1) {
-                legend = "dot: mean of " + time(measured.series.width) + ", bar: from least to"
-                        + " greatest";
-            }
-            label(RIGHT, TOP - 12, "small", "end", legend);
+            String when = rate > 0 ? "response, when it was due" : "RTT, when it was sent";
+            label(LEFT, TOP - 12, "", "start", "each message: " + when);
+            label(RIGHT, TOP - 12, "small", "end", "dot: mean of "
+                    + time(measured.series.width) + ", bar: from least to greatest");
         }
 
         private void drawRectangle(String style, int left, int right) {
@@ -1594,16 +1452,6 @@ public class EchoClient {
                     left, TOP, right - left, BOTTOM - TOP);
         }
 
-        private void drawWarmup() {
-            if (middle > LEFT) {
-                drawSeries(warmup.series, LEFT, middle);
-                int centre = (LEFT + middle) / 2;
-                label(centre, TOP + 28, "small", "middle", "warm-up, not counted");
-                label(centre, BOTTOM + 28, "small", "middle", time(warmup.series.last));
-            }
-        }
-
-        /** Where a time is drawn that lies so many nanoseconds after the beginning. */
         private double x(Series series, double at, int left, int right) {
             return left + 4 + at / Math.max(1, series.last) * (right - left - 8);
         }
@@ -1614,8 +1462,8 @@ public class EchoClient {
             StringBuilder dots = new StringBuilder();
             series.points.forEach((place, point) -> {
                 double x = x(series, place * series.width, left, right);
-                bars.append(format("M%.1f %.1fV%.1f", x, y(point.least), y(point.greatest)));
-                dots.append(format("M%.1f %.1fh.1", x, y(point.total / point.messages)));
+                bars.append(format("M%.1f %.1fV%.1f", x, y(point.getMin()), y(point.getMax())));
+                dots.append(format("M%.1f %.1fh.1", x, y(point.getAverage())));
             });
             add("<path class=\"time bar\" d=\"%s\"/>", bars);
             add("<path class=\"time dot\" d=\"%s\"/>", dots);
@@ -1633,7 +1481,7 @@ public class EchoClient {
             for (int i = 0; i * step <= end; i++) {
                 double x = x(measured.series, i * step, middle, RIGHT);
                 add("<path class=\"frame\" d=\"M%.1f %dv6\"/>", x, BOTTOM);
-                label(x, BOTTOM + 28, "small", "middle", i == 0 ? "0" : shortTime(i * step));
+                label(x, BOTTOM + 28, "small", "middle", shortTime(i * step));
             }
             label((middle + RIGHT) / 2, BOTTOM + 58, "", "middle", "time of the measurement");
         }
@@ -1652,48 +1500,41 @@ public class EchoClient {
             return height;
         }
 
-        /** Without decimals that are 0: 10 ms and 2.5 ms, not 10.00 ms and 2.50 ms. */
         private String shortTime(double nanos) {
             return time(nanos).replaceAll("[.]?0* ", " ");
         }
 
         private void label(double x, double y, String style, String anchor, String words) {
-            String escaped = printable(words).replace("&", "&amp;").replace("<", "&lt;");
+            String escaped = printable(words).replace("&", "&amp;").replace("<", "&lt;")
+                    .replace(">", "&gt;");
             add("<text class=\"%s\" x=\"%.0f\" y=\"%.0f\" text-anchor=\"%s\">%s</text>", style,
                     x, y, anchor, escaped);
         }
 
         private void add(String form, Object... values) {
-            svg.append(values.length == 0 ? form : format(form, values)).append('\n');
+            svg.append(format(form, values)).append('\n');
         }
     }
 
     // The files.
 
-    /** Opens what is written after the run, so that an error is told at once. */
-    private void openFiles() throws IOException {
-        jsonFile = options.jsonToOut() ? null : open(options.json);
-        hgrmFile = open(options.hgrm);
-        plotFile = open(options.plot);
+    private boolean toOut() {
+        return "-".equals(jsonName);
     }
 
     /** Opens a file to append, so its old content stays until there is a new one. */
     private static FileOutputStream open(String name) throws IOException {
-        try {
-            return name == null ? null : new FileOutputStream(name, true);
-        } catch (IOException e) {
-            throw new IOException("cannot write " + e.getMessage(), e);
-        }
+        return name == null ? null : new FileOutputStream(name, true);
     }
 
     /** Writes what was asked for; returns whether all of it could be written. */
     private boolean writeFiles(String json, String hgrm, String picture) {
-        if (options.jsonToOut()) {
+        if (toOut()) {
             out.println(json);
         }
-        boolean jsonWritten = write(jsonFile, options.json, json + "\n");
-        boolean hgrmWritten = write(hgrmFile, options.hgrm, hgrm);
-        boolean pictureWritten = write(plotFile, options.plot, picture);
+        boolean jsonWritten = write(jsonFile, jsonName, json + "\n");
+        boolean hgrmWritten = write(hgrmFile, hgrmName, hgrm);
+        boolean pictureWritten = write(plotFile, plotName, picture);
         return jsonWritten && hgrmWritten && pictureWritten;
     }
 
@@ -1717,129 +1558,109 @@ public class EchoClient {
 
     // The command line.
 
-    /** What the command line says. If it is wrong: an IllegalArgumentException. */
-    private static final class Options {
-        private static final String HELP = "usage: java EchoClient.java [OPTION...]\n"
-                + "  --host ADDRESS   the server's address or name [127.0.0.1]\n"
-                + "  --port N         the server's port, 1 to 65535 [5050]\n"
-                + "  --message TEXT   what to send; - sends each line of input [Hello, echo!]\n"
-                + "  --size SIZE      send that many bytes instead, 0 to 1g [1k with --bench]\n"
-                + "  --bench          measure [off]\n"
-                + "  --repeat N       measured messages of each connection, 1 to 10^9 [2000]\n"
-                + "  --duration TIME  measure for this long instead of --repeat\n"
-                + "  --warmup WHAT    not counted: messages, 0 to 10^9, or a time\n"
-                + "                   [1s, at most 20000 messages]\n"
-                + "  --parallel N     connections, one thread each, 1 to 65535 [1]\n"
-                + "  --rate N         messages a second, on a fixed schedule, 1 to 10^7 [off]\n"
-                + "  --spin           poll the socket instead of blocking [off]\n"
-                + "  --nagle          leave Nagle's algorithm on (no TCP_NODELAY) [off]\n"
-                + "  --timeout TIME   give up when nothing moves for this long [10s]\n"
-                + "  --json FILE      the result as JSON; - is standard output\n"
-                + "  --hgrm FILE      the distribution in HdrHistogram's form, in us\n"
-                + "  --plot FILE      a picture of the run (SVG)\n"
-                + "  --help           this text\n"
-                + "Sizes are such as 512, 16k, 1m, 1g.\n"
-                + "Times are such as 1500us, 20ms, 2.5s, 1m, 1h; from 1ms to 500h.\n";
+    private static final String HELP = "usage: java EchoClient.java [OPTION...]\n"
+            + "  --host ADDRESS   the server's address or name [127.0.0.1]\n"
+            + "  --port N         the server's port, 1 to 65535 [5050]\n"
+            + "  --message TEXT   what to send; - sends each line of input [Hello, echo!]\n"
+            + "  --size SIZE      send that many bytes instead, 0 to 1g [1k with --bench]\n"
+            + "  --bench          measure [off]\n"
+            + "  --repeat N       measured messages of each connection, 1 to 10^9 [2000]\n"
+            + "  --duration TIME  measure for this long instead of --repeat\n"
+            + "  --warmup WHAT    not counted: 0 to 10^9 messages, or a time\n"
+            + "                   [1s, at most 20000 messages]\n"
+            + "  --parallel N     connections, one thread each, 1 to 65535 [1]\n"
+            + "  --rate N         messages a second, on a fixed schedule, 1 to 10^7 [off]\n"
+            + "  --spin           poll the socket instead of blocking [off]\n"
+            + "  --nagle          leave Nagle's algorithm on (no TCP_NODELAY) [off]\n"
+            + "  --timeout TIME   give up when nothing moves for this long [10s]\n"
+            + "  --json FILE      the result as JSON; - is standard output\n"
+            + "  --hgrm FILE      the distribution in HdrHistogram's form, in us\n"
+            + "  --plot FILE      a picture of the run (SVG)\n"
+            + "Sizes are such as 512, 16k, 1m; times 2.5s, 20ms, 1m; 1ms to 500h.\n";
 
-        private String host = "127.0.0.1";
-        private int port = 5050;
-        private String message = "Hello, echo!";
-        private int size = -1; // then the message is sent
-        private boolean bench;
-        private Limit measure = new Limit(2000, Long.MAX_VALUE);
-        private Limit warmup = new Limit(20_000, SECOND);
-        private int parallel = 1;
-        private int rate; // 0: no schedule, but a closed loop
-        private boolean spin;
-        private boolean nagle;
-        private long timeoutNanos = 10 * SECOND;
-        private String json;
-        private String hgrm;
-        private String plot;
-        private boolean help;
-        /** The names of the options that were given, and the whole command. */
-        private final Set<String> given = new HashSet<>();
-        private final String command;
+    private String host = "127.0.0.1";
+    private int port = 5050;
+    private String messageText = "Hello, echo!";
+    private int randomBytes = -1; // how many to send instead; -1 is none
+    private boolean bench;
+    private Limit measureLimit = new Limit(2000, Long.MAX_VALUE);
+    private Limit warmupLimit = new Limit(20_000, SECOND);
+    private int parallel = 1;
+    private int rate; // 0: no schedule, but a closed loop
+    private boolean spin;
+    private boolean nagle;
+    private long timeoutNanos = 10 * SECOND;
+    private String jsonName;
+    private String hgrmName;
+    private String plotName;
+    private boolean help;
+    private String command; // all of it
 
-        Options(String... args) {
-            command = "java EchoClient.java " + String.join(" ", args);
-            Words words = new Words(args);
-            while (words.nextOption()) {
-                given.add(words.option);
-                parse(words);
-            }
-            if (bench && !given.contains("--message") && !given.contains("--size")) {
-                size = 1024;
-            }
-            if (!help) {
-                checkTogether();
-            }
+    /** Takes over what the command line says; an IllegalArgumentException if it is wrong. */
+    private void parse(String... args) {
+        command = "java EchoClient.java " + String.join(" ", args);
+        Set<String> given = new HashSet<>();
+        Words words = new Words(args);
+        while (words.nextOption()) {
+            given.add(words.option);
+            parseOption(words);
         }
-
-        private void parse(Words words) {
-            switch (words.option) {
-                case "--host": host = words.host(); break;
-                case "--port": port = words.number(1, 65_535); break;
-                case "--message": message = words.value(); break;
-                case "--size": size = words.size(0); break;
-                case "--bench": bench = true; break;
-                case "--repeat":
-                    measure = new Limit(words.number(1, 1_000_000_000), Long.MAX_VALUE);
-                    break;
-                case "--duration": measure = new Limit(Long.MAX_VALUE, words.duration()); break;
-                case "--warmup": warmup = warmup(words); break;
-                case "--parallel": parallel = words.number(1, 65_535); break;
-                case "--rate": rate = words.number(1, 10_000_000); break;
-                case "--spin": spin = true; break;
-                case "--nagle": nagle = true; break;
-                case "--timeout": timeoutNanos = words.duration(); break;
-                case "--json": json = file(words); break;
-                case "--hgrm": hgrm = file(words); break;
-                case "--plot": plot = file(words); break;
-                case "-h": case "--help": help = true; break;
-                default: throw new IllegalArgumentException("unknown option " + words.option);
-            }
+        if (bench && !given.contains("--message") && randomBytes < 0) {
+            randomBytes = 1024;
         }
-
-        /** Either a number of messages or a time. */
-        private static Limit warmup(Words words) {
-            if (words.value().matches("[0-9]+")) {
-                return new Limit(words.number(0, 1_000_000_000), Long.MAX_VALUE);
-            }
-            return new Limit(Long.MAX_VALUE, words.duration());
+        check(!given.containsAll(List.of("--message", "--size")),
+                "--message and --size exclude each other");
+        check(!given.containsAll(List.of("--repeat", "--duration")),
+                "--repeat and --duration exclude each other");
+        for (String option : List.of("--repeat", "--duration", "--warmup", "--parallel",
+                "--rate", "--hgrm", "--plot")) {
+            check(bench || !given.contains(option), option + " needs --bench");
         }
+        check(!"".equals(jsonName) && !"".equals(hgrmName) && !"".equals(plotName),
+                "--json, --hgrm and --plot need the name of a file");
+        check(!messageText.equals("-") || !bench && jsonName == null,
+                "--message - sends each line of input: not with --bench or --json");
+        check(!bench || randomBytes > 0 || randomBytes < 0 && !messageText.isEmpty(),
+                "--bench needs at least one byte a message");
+    }
 
-        private static String file(Words words) {
-            check(!words.value().isEmpty(), words.option + " needs the name of a file");
-            return words.value();
+    private void parseOption(Words words) {
+        switch (words.option) {
+            case "--host": host = words.host(); break;
+            case "--port": port = words.number(1, 65_535); break;
+            case "--message": messageText = words.value(); break;
+            case "--size": randomBytes = words.size(0); break;
+            case "--bench": bench = true; break;
+            case "--repeat":
+                measureLimit = new Limit(words.number(1, 1_000_000_000), Long.MAX_VALUE);
+                break;
+            case "--duration":
+                measureLimit = new Limit(Long.MAX_VALUE, words.duration());
+                break;
+            case "--warmup": warmupLimit = warmup(words); break;
+            case "--parallel": parallel = words.number(1, 65_535); break;
+            case "--rate": rate = words.number(1, 10_000_000); break;
+            case "--spin": spin = true; break;
+            case "--nagle": nagle = true; break;
+            case "--timeout": timeoutNanos = words.duration(); break;
+            case "--json": jsonName = words.value(); break;
+            case "--hgrm": hgrmName = words.value(); break;
+            case "--plot": plotName = words.value(); break;
+            case "-h": case "--help": help = true; break;
+            default: throw new IllegalArgumentException("unknown option " + words.option);
         }
+    }
 
-        /** Checks options that depend on each other. */
-        private void checkTogether() {
-            check(!given.contains("--message") || !given.contains("--size"),
-                    "--message and --size exclude each other");
-            check(!given.contains("--repeat") || !given.contains("--duration"),
-                    "--repeat and --duration exclude each other");
-            for (String option : List.of("--repeat", "--duration", "--warmup", "--parallel",
-                    "--rate", "--hgrm", "--plot")) {
-                check(bench || !given.contains(option), option + " needs --bench");
-            }
-            boolean lines = size < 0 && message.equals("-");
-            check(!lines || !bench && json == null,
-                    "--message - sends each line of input: not with --bench or --json");
-            check(!bench || size > 0 || size < 0 && !message.isEmpty(),
-                    "--bench needs at least one byte a message");
+    private static Limit warmup(Words words) {
+        if (words.value().matches("[0-9]+")) {
+            return new Limit(words.number(0, 1_000_000_000), Long.MAX_VALUE);
         }
+        return new Limit(Long.MAX_VALUE, words.duration());
+    }
 
-        /** Whether the JSON goes to standard output, where then nothing else goes. */
-        boolean jsonToOut() {
-            return json != null && json.equals("-");
-        }
-
-        private static void check(boolean rule, String message) {
-            if (!rule) {
-                throw new IllegalArgumentException(message);
-            }
+    private static void check(boolean rule, String message) {
+        if (!rule) {
+            throw new IllegalArgumentException(message);
         }
     }
 
@@ -1898,7 +1719,7 @@ public class EchoClient {
         /** A size in bytes, such as 512, 16k or 1m. */
         int size(int least) {
             double bytes = amount(Map.of("", 1.0, "k", 0x1p10, "m", 0x1p20, "g", 0x1p30));
-            check(bytes >= least && bytes <= 0x1p30, "a size from " + least + " to 1g, as in 16k");
+            check(bytes >= least && bytes <= 0x1p30, "a size from " + least + " to 1g, as 16k");
             return (int) bytes;
         }
 
