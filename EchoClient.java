@@ -63,8 +63,7 @@ import java.util.function.BooleanSupplier;
  */
 public class EchoClient {
 
-    /** A second in nanoseconds. All times here are in nanoseconds. */
-    private static final long SECOND = 1_000_000_000;
+    private static final long SECOND = 1_000_000_000; // in nanoseconds, as all times here
 
     private final PrintStream out;
     private final PrintStream err;
@@ -121,7 +120,7 @@ public class EchoClient {
     private final class Connection implements AutoCloseable {
         private final int index;
         private final SocketChannel channel = SocketChannel.open();
-        private Selector selector; // waits for a channel that does not block
+        private volatile Selector selector; // waits for a channel that does not block
         private SelectionKey key;
         /** What comes back. With room for one byte too many, so that a surplus byte is seen. */
         private ByteBuffer echo = ByteBuffer.allocateDirect(0);
@@ -196,10 +195,7 @@ public class EchoClient {
             trip.writtenNanos = trip.startNanos;
             trip.endNanos = trip.startNanos;
             while (echo.position() < size) {
-                int written = 0;
-                if (message.hasRemaining()) {
-                    written = channel.write(message);
-                }
+                int written = channel.write(message); // 0 if all has been written
                 if (written > 0) {
                     trip.writtenNanos = noteMove();
                 }
@@ -278,8 +274,11 @@ public class EchoClient {
             where = "timed out: nothing moved for " + time(timeoutNanos) + where;
             long before = warmup.rtt.count() + measured.rtt.count();
             if (before > 0) {
-                return where + count(before, "message") + " came back before: the path or the"
-                        + " server has gone silent; --timeout allows more";
+                where += count(before, "message") + " came back before: the path or the server"
+                        + " has gone silent; ";
+            }
+            if (before > 0 || echo.limit() > 0) {
+                return where + "--timeout allows more";
             }
             if (size > 500) {
                 where += "are packets of this size lost (does a small --size work)? ";
@@ -309,8 +308,8 @@ public class EchoClient {
             // Nagle's algorithm (RFC 896) would hold back the end of a message until the server
             // has acknowledged its beginning, which the server delays by about 40 ms.
             channel.setOption(StandardSocketOptions.TCP_NODELAY, !nagle);
-            long millis = Math.max(1, timeoutNanos / 1_000_000);
-            channel.socket().connect(new InetSocketAddress(address, port), (int) millis);
+            int millis = (int) Math.max(1, timeoutNanos / 1_000_000);
+            channel.socket().connect(new InetSocketAddress(address, port), millis);
             if (channel.getLocalAddress().equals(channel.getRemoteAddress())) {
                 // TCP lets a socket connect to itself, if its own port happens to be the one
                 // that it connects to (simultaneous open). It would even echo.
@@ -320,9 +319,8 @@ public class EchoClient {
         }
 
         /**
-         * Closes the connection if nothing has moved for so many looks of the watch. Time does
-         * not count: while this program itself was suspended (Ctrl-Z, the lid of a laptop),
-         * nobody has looked, and the echo may only wait to be read.
+         * Closes the connection if nothing has moved for so many looks. They count, not time:
+         * after this program was suspended (Ctrl-Z, a laptop's lid), an echo may be there.
          */
         void look(long mostLooks) {
             long moved = movedNanos;
@@ -462,16 +460,17 @@ public class EchoClient {
     private void sendMessages(Connection connection) throws IOException {
         Trip trip = new Trip("message");
         if (!messageText.equals("-")) {
-            sendMessage(connection, connection.nextMessage(), trip);
+            send(connection, connection.nextMessage(), trip);
             return;
         }
-        for (byte[] line = readLine(); line.length > 0; line = readLine()) {
-            sendMessage(connection, ByteBuffer.wrap(line), trip);
+        byte[] line = readLine();
+        while (line.length > 0 && !out.checkError()) {
+            send(connection, ByteBuffer.wrap(line), trip);
+            line = readLine();
         }
     }
 
-    private void sendMessage(Connection connection, ByteBuffer message, Trip trip)
-            throws IOException {
+    private void send(Connection connection, ByteBuffer message, Trip trip) throws IOException {
         text.println("[client] sent    : " + quoted(message));
         beganNanos = System.nanoTime();
         connection.roundTrip(message, trip);
@@ -682,7 +681,7 @@ public class EchoClient {
         } catch (IOException | IllegalStateException | OutOfMemoryError e) {
             stop(e, false);
         } catch (InterruptedException e) {
-            // it is the user who wants to stop
+            // the user wants to stop
         } finally { // jshell's Ctrl-C throws an error into this thread
             stop(null, true);
             waitFor(threads::isEmpty);
@@ -700,8 +699,9 @@ public class EchoClient {
     /** Opens what is written at the end, too: so an error is told before the run. */
     private void prepareRun() throws IOException {
         hasResult = bench || jsonName != null;
-        text = toOut() ? new PrintStream(OutputStream.nullOutputStream()) : out;
-        jsonFile = toOut() ? null : open(jsonName);
+        boolean toOut = "-".equals(jsonName);
+        text = toOut ? new PrintStream(OutputStream.nullOutputStream()) : out;
+        jsonFile = toOut ? null : open(jsonName);
         hgrmFile = open(hgrmName);
         plotFile = open(plotName);
         makePayload();
@@ -759,7 +759,7 @@ public class EchoClient {
         }
     }
 
-    /** Whether standard error is a terminal, which only another program can tell. */
+    /** Only another program can tell whether standard error is a terminal. */
     private static boolean errorIsTerminal() throws InterruptedException {
         try {
             return new ProcessBuilder("test", "-t", "2").inheritIO().start().waitFor() == 0;
@@ -823,7 +823,8 @@ public class EchoClient {
         if (failure != null) {
             error = explain(failure);
         } else if (hasResult && measured.rtt.count() == 0) {
-            error = "interrupted before anything was measured";
+            error = "interrupted before anything was measured; without an echo: "
+                    + count(measured.waiting.sum(), "message") + " that were due";
         }
         if (error != null) {
             err.println("[client] " + printable(error));
@@ -835,7 +836,6 @@ public class EchoClient {
         return error == null && written ? 0 : 1;
     }
 
-    /** Writes all that was asked for; returns whether it could be written. */
     private boolean writeResult(String error) {
         if (invalid || measured.rtt.count() == 0) {
             return writeFiles(new Json().add("valid", false).add("interrupted", interrupted)
@@ -982,6 +982,10 @@ public class EchoClient {
             return sum.sum() / count();
         }
 
+        double least() {
+            return count() == 0 ? Double.NaN : min.get();
+        }
+
         /** Of all that was recorded; exact if it is above a millionth of the mean. */
         double stddev() {
             double variance = sumOfSquares.sum() / count() - mean() * mean();
@@ -1086,8 +1090,7 @@ public class EchoClient {
         private final double reads = (double) measured.reads.sum() / messages;
         private final int cores = Runtime.getRuntime().availableProcessors();
         private final long collections = collections() - collectionsBefore;
-        /** The share that this program had of the time of all cores. */
-        private final double busy = (cpuNanos() - cpuNanosBefore) / 1e9 / seconds / cores;
+        private final double cpuSeconds = (cpuNanos() - cpuNanosBefore) / 1e9;
 
         Result(String error) {
             this.error = error;
@@ -1126,7 +1129,7 @@ public class EchoClient {
             // A server that runs here, too, takes about half of the time of all cores.
             double most = here ? 0.3 : 0.8;
             int needed = spin ? 2 * parallel : parallel; // both ends
-            if (rate == 0 && needed > cores && busy > most) {
+            if (rate == 0 && needed > cores && cpuSeconds > most * cores * seconds) {
                 warnings.add("more threads than cores, so they wait: use less --parallel");
             }
         }
@@ -1137,7 +1140,6 @@ public class EchoClient {
                 .mapToLong(GarbageCollectorMXBean::getCollectionCount).sum();
     }
 
-    /** The time that this program has spent on all cores together; 0 if that is unknown. */
     private static long cpuNanos() {
         return ProcessHandle.current().info().totalCpuDuration()
                 .map(Duration::toNanos).orElse(0L);
@@ -1194,12 +1196,11 @@ public class EchoClient {
     }
 
     private void showTimes(String name, Histogram times) {
-        print("%-8s %8s %8s %8s %8s %8s %8s %8s", name, time(times.min.get()),
+        print("%-8s %8s %8s %8s %8s %8s %8s %8s", name, time(times.least()),
                 time(times.supported(50)), time(times.supported(90)), time(times.supported(95)),
                 time(times.supported(99)), time(times.supported(99.9)), time(times.max.get()));
     }
 
-    /** How the times came about: the warm-up, where the time went, the machine. */
     private void showConditions(Result result) {
         print("mean %s, standard deviation %s; %s messages/s for %.2f s",
                 time(result.latency.mean()), time(result.latency.stddev()),
@@ -1250,7 +1251,6 @@ public class EchoClient {
         return format(value < 99.995 ? "%.2f" : "%.1f", value);
     }
 
-    /** Such as 1 core or 1,024 bytes. */
     private static String count(long n, String what) {
         return format("%,d %s%s", n, what, n == 1 ? "" : "s");
     }
@@ -1311,7 +1311,7 @@ public class EchoClient {
 
     private static Json micros(Histogram times) {
         Json json = new Json();
-        json.add("min", times.count() == 0 ? Double.NaN : us(times.min.get()));
+        json.add("min", us(times.least()));
         json.add("mean", us(times.mean()));
         json.add("stddev", us(times.stddev()));
         json.add("p50", us(times.supported(50)));
@@ -1396,9 +1396,9 @@ public class EchoClient {
 
         Picture(Result result) {
             this.result = result;
-            double least = Math.min(measured.rtt.min.get(), warmup.rtt.min.get());
-            double greatest = Math.max(result.latency.max.get(), warmup.rtt.max.get());
-            lowest = (int) Math.floor(Math.log10(Math.max(1, least)));
+            long least = Math.min(measured.rtt.min.get(), warmup.rtt.min.get());
+            long greatest = Math.max(result.latency.max.get(), warmup.rtt.max.get());
+            lowest = (int) Math.log10(Math.max(1, least));
             highest = Math.max(lowest + 1, (int) Math.ceil(Math.log10(greatest)));
         }
 
@@ -1518,10 +1518,6 @@ public class EchoClient {
 
     // The files.
 
-    private boolean toOut() {
-        return "-".equals(jsonName);
-    }
-
     /** Opens a file to append, so its old content stays until there is a new one. */
     private static FileOutputStream open(String name) throws IOException {
         return name == null ? null : new FileOutputStream(name, true);
@@ -1529,7 +1525,7 @@ public class EchoClient {
 
     /** Writes what was asked for; returns whether all of it could be written. */
     private boolean writeFiles(String json, String hgrm, String picture) {
-        if (toOut()) {
+        if ("-".equals(jsonName)) {
             out.println(json);
         }
         boolean jsonWritten = write(jsonFile, jsonName, json + "\n");
