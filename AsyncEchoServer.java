@@ -8,6 +8,7 @@ import java.nio.channels.AsynchronousChannelGroup;
 import java.nio.channels.AsynchronousServerSocketChannel;
 import java.nio.channels.AsynchronousSocketChannel;
 import java.nio.channels.CompletionHandler;
+import java.nio.channels.InterruptedByTimeoutException;
 import java.time.LocalTime;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
@@ -44,6 +45,8 @@ import java.util.function.BooleanSupplier;
  * nobody else.
  */
 public class AsyncEchoServer implements AutoCloseable {
+
+    private static final String TAG = "[server-async] ";
 
     private InetAddress local;
     /** The event loops: each has one thread, which runs the handlers of its connections. */
@@ -175,8 +178,11 @@ public class AsyncEchoServer implements AutoCloseable {
 
             @Override
             public void failed(Throwable e, Void none) {
-                // A time-out has no message of its own.
-                end("lost: " + (e.getMessage() == null ? "timed out" : e.getMessage()));
+                if (e instanceof InterruptedByTimeoutException) { // it has no message
+                    end("lost: idle for too long");
+                } else {
+                    end("lost: " + e.getMessage());
+                }
             }
         }
 
@@ -319,11 +325,12 @@ public class AsyncEchoServer implements AutoCloseable {
         Thread hook = new Thread(() -> closeAndSumUp(out), "stop");
         Runtime.getRuntime().addShutdownHook(hook); // Ctrl-C and SIGTERM run it
         try {
-            out.println("[server-async] listening on " + address(local, port()));
+            out.println(TAG + "listening on " + address(local, port()));
             if (local.getHostAddress().equals("127.0.0.1")) {
-                out.println("[server-async] loopback only; for all interfaces use --host 0.0.0.0");
-            } else if (local.isAnyLocalAddress()) {
-                out.println("[server-async] all interfaces, for IPv4 and IPv6");
+                out.println(TAG + "loopback only; for all interfaces use --host 0.0.0.0");
+            }
+            if (local.isAnyLocalAddress() && !Boolean.getBoolean("java.net.preferIPv4Stack")) {
+                out.println(TAG + "all interfaces, for IPv4 and IPv6");
             }
             Thread.sleep(Long.MAX_VALUE);
         } catch (InterruptedException e) {
@@ -337,13 +344,13 @@ public class AsyncEchoServer implements AutoCloseable {
     /** Takes less than a second, even if nobody reads what the server prints. */
     private void closeAndSumUp(PrintStream out) {
         close();
-        Thread summary = startThread("summary", () -> out.println("[server-async] served "
+        Thread summary = startThread("summary", () -> out.println(TAG + "served "
                 + count(served.sum(), "connection") + ", " + count(echoed.sum(), "byte")
                 + " echoed"));
-        waitUntil(() -> !summary.isAlive(), 200);
+        waitUntil(() -> !summary.isAlive(), 200_000_000);
     }
 
-    /** Closes the listener and every connection; waits for their ends, for 0.4 s at most. */
+    /** Closes the listener and every connection; waits for their threads, 0.4 s at most. */
     @Override
     public void close() {
         closed = true;
@@ -351,14 +358,15 @@ public class AsyncEchoServer implements AutoCloseable {
         // The connections close themselves, each in its own loop. Closed from here, they could
         // stop a busy loop for good: the queue of the JDK's EPollPort overflows.
         clients.forEach(Connection::stop);
-        slots.release(loopCount); // ends the wait of acceptors at the limit
-        waitUntil(() -> clients.isEmpty() && acceptors.stream().noneMatch(Thread::isAlive), 400);
+        slots.release(loopCount); // acceptors that wait at the limit go on, and end
+        waitUntil(() -> clients.isEmpty() && acceptors.stream().noneMatch(Thread::isAlive),
+                400_000_000);
         loops.forEach(AsynchronousChannelGroup::shutdown);
     }
 
-    private static void waitUntil(BooleanSupplier done, int limitMillis) {
+    private static void waitUntil(BooleanSupplier done, long limitNanos) {
         long start = System.nanoTime();
-        while (!done.getAsBoolean() && System.nanoTime() - start < limitMillis * 1_000_000L) {
+        while (!done.getAsBoolean() && System.nanoTime() - start < limitNanos) {
             LockSupport.parkNanos(1_000_000);
         }
     }
@@ -372,7 +380,7 @@ public class AsyncEchoServer implements AutoCloseable {
     }
 
     private void log(String what) {
-        err.println("[server-async] " + what);
+        err.println(TAG + what);
     }
 
     private void logVerbose(String peer, String what) {
@@ -407,9 +415,9 @@ public class AsyncEchoServer implements AutoCloseable {
         return n + " " + what + (n == 1 ? "" : "s");
     }
 
-    private static String address(InetAddress host, int port) {
-        // Java writes 0:0:0:0:0:0:0:1, all others write ::1.
-        return address(host.getHostAddress().replaceFirst("(^|:)0(:0)+(:|$)", "::"), port);
+    private static String address(InetAddress at, int port) {
+        String host = at.getHostAddress(); // which is 0:0:0:0:0:0:0:1 for ::1
+        return address(host.replaceFirst("(^|:)0(:0)+(:|$)", "::"), port);
     }
 
     /** Such as 127.0.0.1:5050 or [::1]:5050. */
@@ -425,15 +433,13 @@ public class AsyncEchoServer implements AutoCloseable {
 
     // The command line.
 
-    private static final boolean LINUX = System.getProperty("os.name").equals("Linux");
-    private static final int LOOPS = LINUX ? Math.max(1, Runtime.getRuntime().availableProcessors() / 2) : 1;
     private static final String HELP = "usage: java AsyncEchoServer.java [OPTION...]\n"
             + "  --host ADDRESS       address to listen on; 0.0.0.0 for all [127.0.0.1]\n"
             + "  --port N             0 to 65535; 0 takes any free port [5051]\n"
             + "  --bufsize SIZE       bytes taken by one read, 1 to 1g [16k]\n"
             + "  --nagle              leave Nagle's algorithm on (no TCP_NODELAY) [off]\n"
             + "  --max-connections N  1 to 1000000; further clients wait [10000]\n"
-            + "  --idle-timeout TIME  1ms to 500h; close a client that is silent so long [off]\n"
+            + "  --idle-timeout TIME  1ms to 500h; close a client silent so long [off]\n"
             + "  --verbose            a line as each connection opens and closes [off]\n"
             + "  --trace              a line for each read: how many bytes it brought [off]\n"
             + "  --loops N            1 to 1024 event loops; above 1 on Linux only, where few\n"
@@ -466,9 +472,6 @@ public class AsyncEchoServer implements AutoCloseable {
                 case "-h": case "--help": help = true; break;
                 default: throw new IllegalArgumentException("unknown option " + words.option);
             }
-        }
-        if (loopCount > 1 && !LINUX) {
-            throw new IllegalArgumentException("--loops above 1 needs Linux");
         }
     }
 
@@ -527,7 +530,8 @@ public class AsyncEchoServer implements AutoCloseable {
         /** A size in bytes, such as 512, 16k or 1m. */
         int size(int least) {
             double bytes = amount(Map.of("", 1.0, "k", 0x1p10, "m", 0x1p20, "g", 0x1p30));
-            check(bytes >= least && bytes <= 0x1p30, "a size from " + least + " to 1g, as in 16k");
+            check(bytes >= least && bytes <= 0x1p30,
+                    "a size from " + least + " to 1g, as in 16k");
             return (int) bytes;
         }
 

@@ -39,6 +39,8 @@ import java.util.function.BooleanSupplier;
  */
 public class EchoServer implements AutoCloseable {
 
+    private static final String TAG = "[server] ";
+
     private InetAddress local;
     private ServerSocket listener;
     private Thread acceptor;
@@ -237,11 +239,12 @@ public class EchoServer implements AutoCloseable {
         Thread hook = new Thread(() -> closeAndSumUp(out), "stop");
         Runtime.getRuntime().addShutdownHook(hook); // Ctrl-C and SIGTERM run it
         try {
-            out.println("[server] listening on " + address(local, port()));
+            out.println(TAG + "listening on " + address(local, port()));
             if (local.getHostAddress().equals("127.0.0.1")) {
-                out.println("[server] loopback only; for all interfaces use --host 0.0.0.0");
-            } else if (local.isAnyLocalAddress()) {
-                out.println("[server] all interfaces, for IPv4 and IPv6");
+                out.println(TAG + "loopback only; for all interfaces use --host 0.0.0.0");
+            }
+            if (local.isAnyLocalAddress() && !Boolean.getBoolean("java.net.preferIPv4Stack")) {
+                out.println(TAG + "all interfaces, for IPv4 and IPv6");
             }
             Thread.sleep(Long.MAX_VALUE);
         } catch (InterruptedException e) {
@@ -255,25 +258,25 @@ public class EchoServer implements AutoCloseable {
     /** Takes less than a second, even if nobody reads what the server prints. */
     private void closeAndSumUp(PrintStream out) {
         close();
-        Thread summary = startThread("summary", () -> out.println("[server] served "
+        Thread summary = startThread("summary", () -> out.println(TAG + "served "
                 + count(served.sum(), "connection") + ", " + count(echoed.sum(), "byte")
                 + " echoed"));
-        waitUntil(() -> !summary.isAlive(), 200);
+        waitUntil(() -> !summary.isAlive(), 200_000_000);
     }
 
-    /** Closes the listener and every connection; waits for their ends, for 0.4 s at most. */
+    /** Closes the listener and every connection; waits for their threads, 0.4 s at most. */
     @Override
     public void close() {
         closed = true;
         closeQuietly(listener);
         clients.forEach(EchoServer::closeQuietly);
-        slots.release(); // ends the wait of an acceptor at the limit
-        waitUntil(() -> clients.isEmpty() && !acceptor.isAlive(), 400);
+        slots.release(); // an acceptor that waits at the limit goes on, and ends
+        waitUntil(() -> clients.isEmpty() && !acceptor.isAlive(), 400_000_000);
     }
 
-    private static void waitUntil(BooleanSupplier done, int limitMillis) {
+    private static void waitUntil(BooleanSupplier done, long limitNanos) {
         long start = System.nanoTime();
-        while (!done.getAsBoolean() && System.nanoTime() - start < limitMillis * 1_000_000L) {
+        while (!done.getAsBoolean() && System.nanoTime() - start < limitNanos) {
             LockSupport.parkNanos(1_000_000);
         }
     }
@@ -287,7 +290,7 @@ public class EchoServer implements AutoCloseable {
     }
 
     private void log(String what) {
-        err.println("[server] " + what);
+        err.println(TAG + what);
     }
 
     private void logVerbose(String peer, String what) {
@@ -322,9 +325,9 @@ public class EchoServer implements AutoCloseable {
         return n + " " + what + (n == 1 ? "" : "s");
     }
 
-    private static String address(InetAddress host, int port) {
-        // Java writes 0:0:0:0:0:0:0:1, all others write ::1.
-        return address(host.getHostAddress().replaceFirst("(^|:)0(:0)+(:|$)", "::"), port);
+    private static String address(InetAddress at, int port) {
+        String host = at.getHostAddress(); // which is 0:0:0:0:0:0:0:1 for ::1
+        return address(host.replaceFirst("(^|:)0(:0)+(:|$)", "::"), port);
     }
 
     /** Such as 127.0.0.1:5050 or [::1]:5050. */
@@ -346,7 +349,7 @@ public class EchoServer implements AutoCloseable {
             + "  --bufsize SIZE       bytes taken by one read, 1 to 1g [16k]\n"
             + "  --nagle              leave Nagle's algorithm on (no TCP_NODELAY) [off]\n"
             + "  --max-connections N  1 to 1000000; further clients wait [10000]\n"
-            + "  --idle-timeout TIME  1ms to 500h; close a client that is silent so long [off]\n"
+            + "  --idle-timeout TIME  1ms to 500h; close a client silent so long [off]\n"
             + "  --verbose            a line as each connection opens and closes [off]\n"
             + "  --trace              a line for each read: how many bytes it brought [off]\n"
             + "  --virtual            virtual threads (JDK 21 and later) [off]\n"
@@ -439,7 +442,8 @@ public class EchoServer implements AutoCloseable {
         /** A size in bytes, such as 512, 16k or 1m. */
         int size(int least) {
             double bytes = amount(Map.of("", 1.0, "k", 0x1p10, "m", 0x1p20, "g", 0x1p30));
-            check(bytes >= least && bytes <= 0x1p30, "a size from " + least + " to 1g, as in 16k");
+            check(bytes >= least && bytes <= 0x1p30,
+                    "a size from " + least + " to 1g, as in 16k");
             return (int) bytes;
         }
 
