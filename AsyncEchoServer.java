@@ -283,20 +283,21 @@ public class AsyncEchoServer implements AutoCloseable {
     /** Adds an event loop, and its listener. */
     private void addLoop() throws IOException {
         String name = "loop-" + loops.size();
-        loops.add(AsynchronousChannelGroup.withFixedThreadPool(1, task -> {
+        AsynchronousChannelGroup loop = AsynchronousChannelGroup.withFixedThreadPool(1, task -> {
             Thread thread = new Thread(task, name);
             thread.setDaemon(true);
             return thread;
-        }));
-        listeners.add(AsynchronousServerSocketChannel.open(loops.get(loops.size() - 1)));
+        });
+        loops.add(loop);
+        AsynchronousServerSocketChannel listener = AsynchronousServerSocketChannel.open(loop);
+        listeners.add(listener);
         if (listeners.size() > 1) {
             // The first has bound its port alone, which fails if another program has it. Now
-            // they share it, and Linux distributes the clients over them.
+            // all of them share it, and Linux distributes the clients over them.
             for (AsynchronousServerSocketChannel each : listeners) {
                 each.setOption(StandardSocketOptions.SO_REUSEPORT, true);
             }
         }
-        AsynchronousServerSocketChannel listener = listeners.get(listeners.size() - 1);
         // Up to 4096 clients may wait to be accepted; many systems allow fewer.
         listener.bind(new InetSocketAddress(local, port), 4096);
         port = ((InetSocketAddress) listener.getLocalAddress()).getPort();
@@ -433,6 +434,11 @@ public class AsyncEchoServer implements AutoCloseable {
 
     // The command line.
 
+    private static final boolean LINUX = System.getProperty("os.name").equals("Linux");
+    /** The default of --loops. Other systems don't distribute the clients over the loops. */
+    private static final int LOOPS =
+            LINUX ? Math.max(1, Runtime.getRuntime().availableProcessors() / 2) : 1;
+
     private static final String HELP = "usage: java AsyncEchoServer.java [OPTION...]\n"
             + "  --host ADDRESS       address to listen on; 0.0.0.0 for all [127.0.0.1]\n"
             + "  --port N             0 to 65535; 0 takes any free port [5051]\n"
@@ -472,6 +478,9 @@ public class AsyncEchoServer implements AutoCloseable {
                 case "-h": case "--help": help = true; break;
                 default: throw new IllegalArgumentException("unknown option " + words.option);
             }
+        }
+        if (loopCount > 1 && !LINUX) {
+            throw new IllegalArgumentException("--loops above 1 needs Linux");
         }
     }
 
