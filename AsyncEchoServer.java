@@ -70,13 +70,10 @@ public class AsyncEchoServer implements AutoCloseable {
         while (!closed) {
             try {
                 admit(listener.accept().get());
-            } catch (ExecutionException | InterruptedException | OutOfMemoryError e) {
-                if (!closed) {
-                    // For example, no file descriptors are left. Connected clients are still
-                    // served, and some will leave. Without a pause this loop would spin.
-                    logFailure("cannot take a client", e);
-                    LockSupport.parkNanos(500_000_000);
-                }
+            } catch (ExecutionException e) {
+                pauseAfter(e.getCause());
+            } catch (InterruptedException | OutOfMemoryError e) {
+                pauseAfter(e);
             }
         }
     }
@@ -219,6 +216,20 @@ public class AsyncEchoServer implements AutoCloseable {
         }
     }
 
+    /** Reports why a client cannot be served. For example, no file descriptors are left. */
+    private void pauseAfter(Throwable e) {
+        try {
+            if (!closed) {
+                log("cannot serve a client, " + clients.size() + " open: " + e.getMessage());
+                // The others are still served, and some will leave. Without a pause the same
+                // failure would come back 80,000 times a second.
+                LockSupport.parkNanos(500_000_000);
+            }
+        } catch (OutOfMemoryError again) {
+            // not even memory for that line
+        }
+    }
+
     // That was the echo. The rest is housekeeping: start and stop, messages, the command line.
 
     public static void main(String... args) {
@@ -348,10 +359,10 @@ public class AsyncEchoServer implements AutoCloseable {
         Thread summary = startThread("summary", () -> out.println(TAG + "served "
                 + count(served.sum(), "connection") + ", " + count(echoed.sum(), "byte")
                 + " echoed"));
-        waitUntil(() -> !summary.isAlive(), 200_000_000);
+        waitUntil(() -> !summary.isAlive(), 100_000_000);
     }
 
-    /** Closes the listener and every connection; waits for their threads, 0.4 s at most. */
+    /** Closes the listener and every connection; waits for their threads, 0.3 s at most. */
     @Override
     public void close() {
         closed = true;
@@ -361,7 +372,7 @@ public class AsyncEchoServer implements AutoCloseable {
         clients.forEach(Connection::stop);
         slots.release(loopCount); // acceptors that wait at the limit go on, and end
         waitUntil(() -> clients.isEmpty() && acceptors.stream().noneMatch(Thread::isAlive),
-                400_000_000);
+                300_000_000);
         loops.forEach(AsynchronousChannelGroup::shutdown);
     }
 
@@ -387,15 +398,6 @@ public class AsyncEchoServer implements AutoCloseable {
     private void logVerbose(String peer, String what) {
         if (verbose) {
             log(LocalTime.now().truncatedTo(ChronoUnit.MILLIS) + " " + peer + " " + what);
-        }
-    }
-
-    /** Even if there is no memory for this line, the server goes on. */
-    private void logFailure(String what, Throwable e) {
-        try {
-            log(what + ", " + clients.size() + " open: " + e.getMessage());
-        } catch (OutOfMemoryError again) {
-            // nothing more can be done
         }
     }
 

@@ -61,12 +61,7 @@ public class EchoServer implements AutoCloseable {
             try {
                 admit(listener.accept());
             } catch (IOException | OutOfMemoryError e) {
-                if (!closed) {
-                    // For example, no file descriptors are left. Connected clients are still
-                    // served, and some will leave. Without a pause this loop would spin.
-                    logFailure("cannot take a client", e);
-                    LockSupport.parkNanos(500_000_000);
-                }
+                pauseAfter(e);
             }
         }
     }
@@ -103,7 +98,7 @@ public class EchoServer implements AutoCloseable {
         } catch (IOException e) {
             logVerbose(peer, "lost: " + e.getMessage()); // "Read timed out": --idle-timeout
         } catch (OutOfMemoryError e) {
-            logFailure("no memory for a client", e);
+            pauseAfter(e);
         } finally {
             release(client);
         }
@@ -141,6 +136,20 @@ public class EchoServer implements AutoCloseable {
                 log("--max-connections " + maxConnections + " reached: further clients wait");
             }
             slots.acquireUninterruptibly();
+        }
+    }
+
+    /** Reports why a client cannot be served. For example, no file descriptors are left. */
+    private void pauseAfter(Throwable e) {
+        try {
+            if (!closed) {
+                log("cannot serve a client, " + clients.size() + " open: " + e.getMessage());
+                // The others are still served, and some will leave. Without a pause the same
+                // failure would come back 80,000 times a second.
+                LockSupport.parkNanos(500_000_000);
+            }
+        } catch (OutOfMemoryError again) {
+            // not even memory for that line
         }
     }
 
@@ -261,17 +270,17 @@ public class EchoServer implements AutoCloseable {
         Thread summary = startThread("summary", () -> out.println(TAG + "served "
                 + count(served.sum(), "connection") + ", " + count(echoed.sum(), "byte")
                 + " echoed"));
-        waitUntil(() -> !summary.isAlive(), 200_000_000);
+        waitUntil(() -> !summary.isAlive(), 100_000_000);
     }
 
-    /** Closes the listener and every connection; waits for their threads, 0.4 s at most. */
+    /** Closes the listener and every connection; waits for their threads, 0.3 s at most. */
     @Override
     public void close() {
         closed = true;
         closeQuietly(listener);
         clients.forEach(EchoServer::closeQuietly);
         slots.release(); // an acceptor that waits at the limit goes on, and ends
-        waitUntil(() -> clients.isEmpty() && !acceptor.isAlive(), 400_000_000);
+        waitUntil(() -> clients.isEmpty() && !acceptor.isAlive(), 300_000_000);
     }
 
     private static void waitUntil(BooleanSupplier done, long limitNanos) {
@@ -296,15 +305,6 @@ public class EchoServer implements AutoCloseable {
     private void logVerbose(String peer, String what) {
         if (verbose) {
             log(LocalTime.now().truncatedTo(ChronoUnit.MILLIS) + " " + peer + " " + what);
-        }
-    }
-
-    /** Even if there is no memory for this line, the server goes on. */
-    private void logFailure(String what, Throwable e) {
-        try {
-            log(what + ", " + clients.size() + " open: " + e.getMessage());
-        } catch (OutOfMemoryError again) {
-            // nothing more can be done
         }
     }
 
