@@ -3,71 +3,234 @@ import java.io.PrintStream;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.StandardSocketOptions;
-import java.net.UnknownHostException;
 import java.nio.ByteBuffer;
 import java.nio.channels.AsynchronousChannelGroup;
 import java.nio.channels.AsynchronousServerSocketChannel;
 import java.nio.channels.AsynchronousSocketChannel;
-import java.nio.channels.Channel;
 import java.nio.channels.CompletionHandler;
 import java.nio.channels.InterruptedByTimeoutException;
-import java.nio.channels.UnsupportedAddressTypeException;
+import java.time.LocalTime;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.Iterator;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Queue;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.BooleanSupplier;
 
 /**
- * A TCP echo server (RFC 862) on asynchronous channels: what a client sends comes back unchanged,
- * until the client ends its side. Try it, in two terminals:
+ * A TCP echo server (RFC 862) on asynchronous channels: what a client sends comes back
+ * unchanged, until the client ends its side. Try it, in two terminals:
  * <pre>
  *     java AsyncEchoServer.java --port 5051
  *     java EchoClient.java --bench --port 5051
  * </pre>
- * or in jshell, where a server is an object with a life:
+ * or in jshell:
  * <pre>
  *     var server = AsyncEchoServer.start("--port", "0");
  *     server.port();
  *     server.close();
  * </pre>
- * No thread waits for a connected client. A few event loops, of one thread each, are told when a
- * read has brought bytes and when a write has taken some; each time a handler starts the next step
- * and returns. The steps are those of EchoServer: read, write all that was read, read again. So
- * one buffer is all that a connection ever holds here: a peer that sends and never reads stops
- * being read, and fills its socket's buffers, some MiB, and nothing else.
+ * What is new against EchoServer: no thread waits for a connected client. The thread of an
+ * event loop is told when a read has brought bytes, and when a write has taken some. Each time
+ * a handler starts the next step and returns. The steps are the same: read, write back all that
+ * was read, read again. So a client that sends and never reads holds one buffer, and harms
+ * nobody else.
  */
 public class AsyncEchoServer implements AutoCloseable {
 
-    private static final String[][] OPTIONS = {
-        {"--host", "ADDRESS", "127.0.0.1", "address to listen on; 0.0.0.0 for all"},
-        {"--port", "0..65535", "5051", "port to listen on; 0 takes any free one"},
-        {"--bufsize", "1..1g", "16k", "bytes taken by one read, on each connection"},
-        {"--nagle", "", "off", "leave Nagle's algorithm on (no TCP_NODELAY)"},
-        {"--max-connections", "1..1000000", "10000", "further clients wait until one leaves"},
-        {"--idle-timeout", "1ms..1000h", "off", "close idle ones; slow readers need longer"},
-        {"--verbose", "", "off", "a line as each connection opens and closes"},
-        {"--loops", "1..1024", "half the cores", "event loops, one thread each"},
-        {"--help", "", "off", "this text"},
-    };
+    private static final String TAG = "[server-async] ";
 
-    static {
-        // After an echo, the next read would first try and find nothing, since the client is only
-        // just receiving. Without that attempt an echo takes four system calls instead of five,
-        // and a client that always has more to read can't keep the loop to itself.
-        System.setProperty("sun.nio.ch.disableSynchronousRead", "true");
+    private InetAddress local;
+    /** The event loops: each has one thread, which runs the handlers of its connections. */
+    private final List<AsynchronousChannelGroup> loops = new ArrayList<>();
+    /** One for each loop, as its acceptor; all have the same port. */
+    private final List<AsynchronousServerSocketChannel> listeners = new ArrayList<>();
+    private final List<Thread> acceptors = new ArrayList<>();
+    private final Set<Connection> clients = ConcurrentHashMap.newKeySet();
+    /** One permit for each client that may still be served. */
+    private Semaphore slots;
+    private volatile boolean limitTold;
+    private volatile boolean closed;
+    private final LongAdder served = new LongAdder();
+    private final LongAdder echoed = new LongAdder();
+    private PrintStream err = System.err;
+
+    /** Accepts clients until the server is closed; no other failure ends this loop. */
+    private void acceptLoop(AsynchronousServerSocketChannel listener) {
+        // A thread waits here, and not a handler: the JDK runs an accepting handler once in
+        // each turn of the loop. While 4000 clients were busy, 1000 others waited for 30 s.
+        while (!closed) {
+            try {
+                admit(listener.accept().get());
+            } catch (ExecutionException e) {
+                pauseAfter(e.getCause());
+            } catch (InterruptedException | OutOfMemoryError e) {
+                pauseAfter(e);
+            }
+        }
     }
+
+    /** Has a client served by its loop, as soon as there is a slot for it. */
+    private void admit(AsynchronousSocketChannel channel) {
+        takeSlot();
+        try {
+            new Connection(channel).start();
+        } catch (OutOfMemoryError e) {
+            closeQuietly(channel);
+            slots.release();
+            throw e;
+        }
+    }
+
+    /** One client. A read or a write is under way; the handler of one starts the other. */
+    private final class Connection {
+        private final AsynchronousSocketChannel channel;
+        private final ByteBuffer buffer = ByteBuffer.allocate(bufferSize);
+        private String peer = "a client";
+        private boolean ended;
+
+        Connection(AsynchronousSocketChannel channel) {
+            this.channel = channel;
+        }
+
+        void start() {
+            clients.add(this);
+            try {
+                served.increment();
+                InetSocketAddress from = (InetSocketAddress) channel.getRemoteAddress();
+                peer = address(from.getAddress(), from.getPort());
+                logVerbose(peer, "connected");
+                // Nagle's algorithm (RFC 896) would hold back the end of an echo until the
+                // client has acknowledged its beginning, which it delays by about 40 ms.
+                channel.setOption(StandardSocketOptions.TCP_NODELAY, !nagle);
+                // So that a client that vanished is noticed at last.
+                channel.setOption(StandardSocketOptions.SO_KEEPALIVE, true);
+                read();
+                if (closed) {
+                    stop();
+                }
+            } catch (IOException | OutOfMemoryError e) {
+                end("lost: " + e.getMessage());
+            }
+        }
+
+        /** Asks for bytes and returns at once; when some have come, whenRead is called. */
+        private void read() {
+            buffer.clear();
+            channel.read(buffer, idleMillis, TimeUnit.MILLISECONDS, null, whenRead);
+        }
+
+        private final Handler whenRead = new Handler() {
+            @Override
+            void next(int n) {
+                if (n < 0) {
+                    end("ended"); // the client has ended its side; all that it sent is echoed
+                    return;
+                }
+                if (trace) {
+                    log(count(n, "byte"));
+                }
+                buffer.flip();
+                write();
+            }
+        };
+
+        private void write() {
+            channel.write(buffer, idleMillis, TimeUnit.MILLISECONDS, null, whenWritten);
+        }
+
+        private final Handler whenWritten = new Handler() {
+            @Override
+            void next(int n) {
+                echoed.add(n);
+                if (buffer.hasRemaining()) {
+                    write(); // the system took a part only
+                } else {
+                    read();
+                }
+            }
+        };
+
+        /** What the system calls in the thread of the loop, when a read or a write is done. */
+        private abstract class Handler implements CompletionHandler<Integer, Void> {
+            /** Goes on after a read or a write of n bytes. */
+            abstract void next(int n);
+
+            @Override
+            public void completed(Integer n, Void none) {
+                try {
+                    next(n);
+                } catch (OutOfMemoryError e) {
+                    failed(e, none);
+                }
+            }
+
+            @Override
+            public void failed(Throwable e, Void none) {
+                if (e instanceof InterruptedByTimeoutException) { // it has no message
+                    end("lost: idle for too long");
+                } else {
+                    end("lost: " + e.getMessage());
+                }
+            }
+        }
+
+        /** Closes the connection and makes room for the next client. */
+        private void end(String how) {
+            if (!ended) { // when the system fails, the JDK can call a handler twice
+                ended = true;
+                logVerbose(peer, how);
+                closeQuietly(channel);
+                clients.remove(this);
+                slots.release();
+            }
+        }
+
+        /** Ends the current read or write; its handler then closes the connection. */
+        private void stop() {
+            try {
+                channel.shutdownInput();
+                channel.shutdownOutput();
+            } catch (IOException e) {
+                // the client has closed it already
+            }
+        }
+    }
+
+    /** At the limit of --max-connections it waits until a client leaves. */
+    private void takeSlot() {
+        if (!slots.tryAcquire()) {
+            if (!limitTold) {
+                limitTold = true;
+                log("--max-connections " + maxConnections + " reached: further clients wait");
+            }
+            slots.acquireUninterruptibly();
+        }
+    }
+
+    /** Reports why a client cannot be served. For example, no file descriptors are left. */
+    private void pauseAfter(Throwable e) {
+        try {
+            if (!closed) {
+                log("cannot serve a client, " + clients.size() + " open: " + e.getMessage());
+                // The others are still served, and some will leave. Without a pause the same
+                // failure would come back 80,000 times a second.
+                LockSupport.parkNanos(500_000_000);
+            }
+        } catch (OutOfMemoryError again) {
+            // not even memory for that line
+        }
+    }
+
+    // That was the echo. The rest is housekeeping: start and stop, messages, the command line.
 
     public static void main(String... args) {
         int status = run(System.out, System.err, args);
@@ -78,189 +241,85 @@ public class AsyncEchoServer implements AutoCloseable {
 
     /** Serves until Ctrl-C, SIGTERM or an interrupt; returns the exit status: 0, 1 or 2. */
     static int run(PrintStream out, PrintStream err, String... args) {
+        AsyncEchoServer server = new AsyncEchoServer();
+        server.err = err;
         try {
-            Options options = new Options(OPTIONS, args);
-            if (options.given("--help")) {
-                options.print(out, "usage: java AsyncEchoServer.java [OPTION...]");
+            server.parse(args);
+            if (server.help) {
+                out.print(HELP);
+                if (out.checkError()) {
+                    throw new IOException("cannot write to standard output");
+                }
             } else {
-                new AsyncEchoServer(options, err).serve(out);
-            }
-            if (out.checkError()) {
-                throw new IOException("cannot write to standard output");
+                server.listen();
+                server.serve(out);
             }
             return 0;
-        } catch (IOException | IllegalArgumentException | OutOfMemoryError e) {
-            err.println("[server-async] " + reason(e).replaceAll("\\p{Cc}", "?"));
-            return e instanceof IllegalArgumentException ? 2 : 1;
+        } catch (IOException | OutOfMemoryError e) {
+            server.log(printable(e.getMessage()));
+            return 1;
+        } catch (IllegalArgumentException e) {
+            server.log(printable(e.getMessage()) + "; see --help");
+            return 2;
         }
     }
 
-    /** Starts a server, with the arguments of the command line; it accepts when this returns. */
+    /** Starts a server with the arguments of a command line; it accepts when this returns. */
     static AsyncEchoServer start(String... args) throws IOException {
-        return new AsyncEchoServer(new Options(OPTIONS, args), System.err);
+        AsyncEchoServer server = new AsyncEchoServer();
+        server.parse(args);
+        server.listen();
+        return server;
     }
 
-    private final Options options;
-    /** Where failures are reported and, with --verbose, connections. */
-    private final PrintStream log;
-    /** An event loop each: a group of one thread, which runs the handlers of its connections. */
-    private final List<AsynchronousChannelGroup> loops = new ArrayList<>();
-    private final List<AsynchronousServerSocketChannel> listeners = new ArrayList<>();
-    private final int port;
-    private final List<Thread> acceptors = new ArrayList<>();
-    /** How long a read or a write may take; 0 is for ever. */
-    private final long idleNanos;
-    /** One permit for each connection that may still be served. */
-    private final Semaphore slots;
-    private final Set<Connection> connections = ConcurrentHashMap.newKeySet();
-    /** Left behind, with what is in them: only the garbage collector frees direct memory. */
-    private final Queue<ByteBuffer> spareBuffers = new ConcurrentLinkedQueue<>();
-    private final LongAdder served = new LongAdder();
-    private final LongAdder echoed = new LongAdder();
-    private final long startedNanos = System.nanoTime();
-    private long quietUntilNanos = startedNanos;
-
-    /** Accepts until the listener is closed; no other failure ends this loop. */
-    private void acceptLoop(AsynchronousServerSocketChannel listener) {
-        // A thread waits here, and not a handler: the JDK would run one accepting handler for each
-        // time round the loop, so that in a crowd the last to come would wait for seconds.
-        while (listener.isOpen()) {
-            try {
-                Connection connection = new Connection(listener.accept().get());
-                // At the limit this client waits here, and the next ones in the backlog.
-                slots.acquireUninterruptibly();
-                connections.add(connection);
-                connection.start();
-            } catch (ExecutionException | InterruptedException | OutOfMemoryError e) {
-                // No descriptor is left. Those connected are still served, and without a pause the
-                // same failure would come back 80,000 times a second.
-                if (listener.isOpen()) {
-                    report("cannot take a connection", e.getCause() == null ? e : e.getCause());
-                    LockSupport.parkNanos(100_000_000);
-                }
-            }
-        }
-    }
-
-    /** What has just been done, when a handler is called. */
-    private enum Step { READ, WRITE }
-
-    /** One client, from accept to close. One read or one write is under way at any time. */
-    private final class Connection implements CompletionHandler<Integer, Step> {
-        private final AsynchronousSocketChannel channel;
-        private String peer = "a client";
-        private ByteBuffer buffer;
-        private long echoedHere;
-
-        Connection(AsynchronousSocketChannel channel) {
-            this.channel = channel;
-        }
-
-        /** Starts the first read. */
-        void start() {
-            served.increment();
-            try {
-                peer = channel.getRemoteAddress().toString().substring(1);
-                verbose(peer + " connected, " + connections.size() + " open");
-                // Nagle's algorithm (RFC 896) would hold back the end of an echo until the peer
-                // has acknowledged its beginning, which the peer delays by about 40 ms.
-                channel.setOption(StandardSocketOptions.TCP_NODELAY, !options.given("--nagle"));
-                buffer = spareBuffers.poll();
-                if (buffer == null) {
-                    buffer = ByteBuffer.allocateDirect((int) options.number("--bufsize"));
-                }
-                channel.read(buffer.clear(), idleNanos, TimeUnit.NANOSECONDS, Step.READ, this);
-            } catch (IOException e) {
-                failed(e, Step.READ);
-            } catch (OutOfMemoryError e) {
-                report("no buffer for " + peer, e);
-                end();
-            }
-        }
-
-        /** The echo itself, a step at a time: read, write all of it, and read again. */
-        @Override
-        public void completed(Integer n, Step step) {
-            if (n < 0) {
-                // -1: the client has ended its side; all it sent is echoed by now
-                verbose(peer + " ended, " + bytes(echoedHere) + " echoed");
-                end();
-                return;
-            }
-            if (step == Step.READ) {
-                buffer.flip();
-            } else {
-                echoedHere += n;
-            }
-            if (buffer.hasRemaining()) { // a write may take a part only
-                channel.write(buffer, idleNanos, TimeUnit.NANOSECONDS, Step.WRITE, this);
-            } else {
-                channel.read(buffer.clear(), idleNanos, TimeUnit.NANOSECONDS, Step.READ, this);
-            }
-        }
-
-        @Override
-        public void failed(Throwable e, Step step) {
-            if (e instanceof InterruptedByTimeoutException) {
-                buffer = null; // the JDK leaves open what may still be done to it
-            }
-            verbose(peer + " lost after " + bytes(echoedHere) + " echoed: " + reason(e));
-            end();
-        }
-
-        /** Closes the connection and makes room for the next. */
-        private void end() {
-            close(channel);
-            if (buffer != null) {
-                spareBuffers.add(buffer);
-            }
-            echoed.add(echoedHere);
-            connections.remove(this);
-            slots.release();
-        }
-    }
-
-    // That was the echo. The rest keeps house: starting, stopping, reporting, the command line.
-
-    private AsyncEchoServer(Options options, PrintStream log) throws IOException {
-        this.options = options;
-        this.log = log;
-        slots = new Semaphore((int) options.number("--max-connections"));
-        idleNanos = options.given("--idle-timeout") ? options.number("--idle-timeout") : 0;
-        int half = Math.max(1, Runtime.getRuntime().availableProcessors() / 2);
-        port = listen(options.text("--host"), (int) options.number("--port"),
-                options.given("--loops") ? (int) options.number("--loops") : half);
-        for (AsynchronousServerSocketChannel listener : listeners) {
-            acceptors.add(thread("accept", () -> acceptLoop(listener)));
-        }
-        acceptors.forEach(Thread::start);
-    }
-
-    /** Listens in each loop, and tells the port; a failure says where, and what to do about it. */
-    private int listen(String host, int port, int count) throws IOException {
+    private void listen() throws IOException {
+        // By default the JDK tries each read at once. Here nothing has come yet, so that system
+        // call would be wasted.
+        System.setProperty("sun.nio.ch.disableSynchronousRead", "true");
+        slots = new Semaphore(maxConnections);
         try {
-            InetSocketAddress local = new InetSocketAddress(InetAddress.getByName(host), port);
-            do {
-                // With one thread in the group, a connection's events never change threads.
-                loops.add(AsynchronousChannelGroup.withFixedThreadPool(1,
-                        task -> thread("loop-" + loops.size(), task)));
-                listeners.add(AsynchronousServerSocketChannel.open(loops.get(loops.size() - 1)));
-                // The first listener binds alone, which fails if anyone else has the port. Only
-                // then does it let the others in, and the system shares the clients out.
-                for (int i = 0; i < listeners.size() && listeners.size() > 1; i++) {
-                    listeners.get(i).setOption(StandardSocketOptions.SO_REUSEPORT, true);
-                }
-                // So many clients may wait to be accepted; the kernel cuts this to its own limit.
-                listeners.get(loops.size() - 1).bind(local, 4096);
-                local = (InetSocketAddress) listeners.get(0).getLocalAddress();
-            } while (loops.size() < count && listeners.get(0).supportedOptions()
-                    .contains(StandardSocketOptions.SO_REUSEPORT));
-            return local.getPort();
-        } catch (IOException | UnsupportedAddressTypeException e) {
+            local = InetAddress.getByName(host);
+            while (loops.size() < loopCount) {
+                addLoop();
+            }
+        } catch (IOException e) {
             close();
-            throw new IOException("cannot listen on " + address(host, port) + ": " + reason(e)
-                    + "; choose another --port (0 takes any free one) or --host", e);
+            throw new IOException("cannot listen on " + address(host, port) + ": " + advice(e));
         }
+        for (AsynchronousServerSocketChannel listener : listeners) {
+            acceptors.add(startThread("accept", () -> acceptLoop(listener)));
+        }
+    }
+
+    /** Adds an event loop, and its listener. */
+    private void addLoop() throws IOException {
+        String name = "loop-" + loops.size();
+        AsynchronousChannelGroup loop = AsynchronousChannelGroup.withFixedThreadPool(1, task -> {
+            Thread thread = new Thread(task, name);
+            thread.setDaemon(true);
+            return thread;
+        });
+        loops.add(loop);
+        AsynchronousServerSocketChannel listener = AsynchronousServerSocketChannel.open(loop);
+        listeners.add(listener);
+        if (listeners.size() > 1) {
+            // The first has bound its port alone, which fails if another program has it. Now
+            // all of them share it, and Linux distributes the clients over them.
+            for (AsynchronousServerSocketChannel each : listeners) {
+                each.setOption(StandardSocketOptions.SO_REUSEPORT, true);
+            }
+        }
+        // Up to 4096 clients may wait to be accepted; many systems allow fewer.
+        listener.bind(new InetSocketAddress(local, port), 4096);
+        port = ((InetSocketAddress) listener.getLocalAddress()).getPort();
+    }
+
+    /** Starts a thread that does not keep the program alive. */
+    private static Thread startThread(String name, Runnable task) {
+        Thread thread = new Thread(task, name);
+        thread.setDaemon(true);
+        thread.start();
+        return thread;
     }
 
     /** The port it listens on, also when 0 was asked for. */
@@ -270,171 +329,249 @@ public class AsyncEchoServer implements AutoCloseable {
 
     @Override
     public String toString() {
-        return "AsyncEchoServer on " + address(options.text("--host"), port);
+        return "AsyncEchoServer on " + address(local, port());
     }
 
-    /** Closes the listener and every connection, and returns when all of them have ended. */
+    /** Announces the server, waits until it is told to stop, and sums up. */
+    private void serve(PrintStream out) {
+        Thread hook = new Thread(() -> closeAndSumUp(out), "stop");
+        Runtime.getRuntime().addShutdownHook(hook); // Ctrl-C and SIGTERM run it
+        try {
+            out.println(TAG + "listening on " + address(local, port()));
+            if (local.getHostAddress().equals("127.0.0.1")) {
+                out.println(TAG + "loopback only; for all interfaces use --host 0.0.0.0");
+            }
+            if (local.isAnyLocalAddress() && !Boolean.getBoolean("java.net.preferIPv4Stack")) {
+                out.println(TAG + "all interfaces, for IPv4 and IPv6");
+            }
+            Thread.sleep(Long.MAX_VALUE);
+        } catch (InterruptedException e) {
+            // told to stop
+        } finally { // Ctrl-C in jshell comes here, too
+            Runtime.getRuntime().removeShutdownHook(hook);
+            closeAndSumUp(out);
+        }
+    }
+
+    /** Takes less than a second, even if nobody reads what the server prints. */
+    private void closeAndSumUp(PrintStream out) {
+        close();
+        Thread summary = startThread("summary", () -> out.println(TAG + "served "
+                + count(served.sum(), "connection") + ", " + count(echoed.sum(), "byte")
+                + " echoed"));
+        waitUntil(() -> !summary.isAlive(), 100_000_000);
+    }
+
+    /** Closes the listener and every connection; waits for their threads, 0.3 s at most. */
     @Override
     public void close() {
-        listeners.forEach(AsyncEchoServer::close);
-        while (acceptors.stream().anyMatch(Thread::isAlive) || !connections.isEmpty()) {
-            connections.forEach(connection -> close(connection.channel));
-            LockSupport.parkNanos(1_000_000);
-        }
+        closed = true;
+        listeners.forEach(AsyncEchoServer::closeQuietly);
+        // The connections close themselves, each in its own loop. Closed from here, they could
+        // stop a busy loop for good: the queue of the JDK's EPollPort overflows.
+        clients.forEach(Connection::stop);
+        slots.release(loopCount); // acceptors that wait at the limit go on, and end
+        waitUntil(() -> clients.isEmpty() && acceptors.stream().noneMatch(Thread::isAlive),
+                300_000_000);
         loops.forEach(AsynchronousChannelGroup::shutdown);
     }
 
-    /** Announces the server, waits until a signal or an interrupt stops it, and sums up. */
-    private void serve(PrintStream out) {
-        Runnable stop = () -> {
-            close(); // so that no thread in a native call holds up the exit
-            out.println(String.format(Locale.ROOT, "[server-async] served %d connection%s,"
-                    + " %s echoed, in %.1f s", served.sum(), served.sum() == 1 ? "" : "s",
-                    bytes(echoed.sum()), (System.nanoTime() - startedNanos) / 1e9));
-            out.flush();
-        };
-        Thread hook = new Thread(stop, "stop");
-        Runtime.getRuntime().addShutdownHook(hook);
-        out.println("[server-async] listening on " + address(options.text("--host"), port));
-        if (options.given("--loops") && loops.size() < options.number("--loops")) {
-            out.println("[server-async] one event loop: no port can be shared on this system");
+    private static void waitUntil(BooleanSupplier done, long limitNanos) {
+        long start = System.nanoTime();
+        while (!done.getAsBoolean() && System.nanoTime() - start < limitNanos) {
+            LockSupport.parkNanos(1_000_000);
         }
-        if (!options.given("--host")) {
-            out.println("[server-async] loopback only; for all interfaces use --host 0.0.0.0");
-        }
-        while (!out.checkError() && !Thread.interrupted()) {
-            LockSupport.park(); // a signal does not end this wait: its hook does the rest
-        }
-        Runtime.getRuntime().removeShutdownHook(hook);
-        stop.run();
     }
 
-    /** Closes a channel; whoever is reading or writing there learns of it at once. */
-    private static void close(Channel channel) {
+    private static void closeQuietly(AutoCloseable socket) {
         try {
-            channel.close();
-        } catch (IOException e) {
-            // it is as closed as it can be
+            socket.close();
+        } catch (Exception e) {
+            // nothing more can be done
         }
     }
 
-    /** A thread that does not keep the program alive, and whose failure is one line. */
-    private Thread thread(String name, Runnable task) {
-        Thread thread = new Thread(task, name);
-        thread.setDaemon(true);
-        thread.setUncaughtExceptionHandler((t, e) -> report(t.getName() + " failed", e));
-        return thread;
+    private void log(String what) {
+        err.println(TAG + what);
     }
 
-    private void verbose(String what) {
-        if (options.given("--verbose")) {
-            log.println("[server-async] " + what);
+    private void logVerbose(String peer, String what) {
+        if (verbose) {
+            log(LocalTime.now().truncatedTo(ChronoUnit.MILLIS) + " " + peer + " " + what);
         }
     }
 
-    /** Reports a failure, at most one in five seconds: what fails once may fail all the time. */
-    private synchronized void report(String what, Throwable e) {
-        if (System.nanoTime() - quietUntilNanos >= 0) {
-            quietUntilNanos = System.nanoTime() + 5_000_000_000L;
-            log.println("[server-async] " + what + ", " + connections.size() + " open: "
-                    + reason(e));
+    /** Why it cannot listen, and what to do about it. */
+    private static String advice(IOException e) {
+        String why = e.getMessage();
+        if (why.contains("in use") || why.contains("denied")) {
+            return why + "; choose another --port (0 takes any free one)";
         }
+        if (why.contains("family unavailable")) {
+            return "this Java runs without IPv6";
+        }
+        return why + "; --host takes an address of this machine";
     }
 
-    /** Why something failed; a channel that was closed on this side says nothing of itself. */
-    private static String reason(Throwable e) {
-        return e instanceof UnknownHostException ? "unknown host"
-                : e instanceof UnsupportedAddressTypeException ? "this Java runs without IPv6"
-                : e.getMessage() != null ? e.getMessage() : "closed here, idle or stopping";
+    /** Such as "1 byte" or "2 bytes". */
+    private static String count(long n, String what) {
+        return n + " " + what + (n == 1 ? "" : "s");
+    }
+
+    private static String address(InetAddress at, int port) {
+        String host = at.getHostAddress(); // which is 0:0:0:0:0:0:0:1 for ::1
+        return address(host.replaceFirst("(^|:)0(:0)+(:|$)", "::"), port);
     }
 
     /** Such as 127.0.0.1:5050 or [::1]:5050. */
     private static String address(String host, int port) {
-        return (host.matches("[^\\[].*:.*") ? "[" + host + "]" : host) + ":" + port;
+        boolean bare = host.contains(":") && !host.startsWith("[");
+        return (bare ? "[" + host + "]" : host) + ":" + port;
     }
 
-    /** Such as 512 B, 1.5 KiB or 6.1 MiB. */
-    private static String bytes(long n) {
-        int unit = (63 - Long.numberOfLeadingZeros(n | 1)) / 10; // each is 2^10 times the last
-        return unit == 0 ? n + " B" : String.format(Locale.ROOT, "%.1f %ciB",
-                n / Math.pow(1024, unit), "KMGTPE".charAt(unit - 1));
+    /** The text with a dot for each character that would steer a terminal, not be shown. */
+    private static String printable(String text) {
+        return text.replaceAll("[\\p{C}\\p{Zl}\\p{Zp}\ufffd]", ".");
     }
 
-    /**
-     * The command line, read against a table: option, value (none for a flag; a range for numbers,
-     * sizes in bytes and durations), default, meaning. A wrong one is an IllegalArgumentException.
-     */
-    private static class Options {
-        /** Units of numbers, of sizes (up to g) and of durations (up to h), after that letter. */
-        private static final Map<String, Double> UNITS = Map.of("", 1.0, "g", 1.0, "gk", 0x1p10,
-                "gm", 0x1p20, "gg", 0x1p30, "hus", 1e3, "hms", 1e6, "hs", 1e9, "hm", 6e10,
-                "hh", 3.6e12);
+    // The command line.
 
-        private final Map<String, String[]> rows = new LinkedHashMap<>();
-        /** The last value given to each option; "on" for a flag. */
-        private final Map<String, String> given = new HashMap<>();
+    private static final boolean LINUX = System.getProperty("os.name").equals("Linux");
+    /** The default of --loops. Other systems don't distribute the clients over the loops. */
+    private static final int LOOPS =
+            LINUX ? Math.max(1, Runtime.getRuntime().availableProcessors() / 2) : 1;
 
-        Options(String[][] table, String... args) {
-            List.of(table).forEach(row -> rows.put(row[0], row));
-            for (Iterator<String> rest = List.of(args).iterator(); rest.hasNext(); ) {
-                String[] pair = rest.next().split("=", 2);
-                String[] row = rows.get(pair[0].equals("-h") ? "--help" : pair[0]);
-                check(row != null, "unknown option " + pair[0]);
-                boolean joined = pair.length == 2;
-                boolean flag = row[1].isEmpty();
-                String value = joined ? pair[1] : flag ? "on" : rest.hasNext() ? rest.next() : "--";
-                check(!joined || !flag, row[0] + " takes no value, not " + value);
-                check((joined || !value.startsWith("--"))
-                        && (!value.isEmpty() || row[1].matches("TEXT|[0-9].*")),
-                        row[0] + " needs a value: " + row[1]);
-                given.put(row[0], value);
-                if (row[1].matches("[0-9].*")) {
-                    number(row[0]); // so that every error is told before anything is done
+    private static final String HELP = "usage: java AsyncEchoServer.java [OPTION...]\n"
+            + "  --host ADDRESS       address to listen on; 0.0.0.0 for all [127.0.0.1]\n"
+            + "  --port N             0 to 65535; 0 takes any free port [5051]\n"
+            + "  --bufsize SIZE       bytes taken by one read, 1 to 1g [16k]\n"
+            + "  --nagle              leave Nagle's algorithm on (no TCP_NODELAY) [off]\n"
+            + "  --max-connections N  1 to 1000000; further clients wait [10000]\n"
+            + "  --idle-timeout TIME  1ms to 500h; close a client silent so long [off]\n"
+            + "  --verbose            a line as each connection opens and closes [off]\n"
+            + "  --trace              a line for each read: how many bytes it brought [off]\n"
+            + "  --loops N            1 to 1024 event loops; above 1 on Linux only, where few\n"
+            + "                       clients may come to one of them [" + LOOPS + "]\n";
+
+    private String host = "127.0.0.1";
+    private int port = 5051;
+    private int bufferSize = 16 * 1024;
+    private boolean nagle;
+    private int maxConnections = 10_000;
+    private int idleMillis; // 0 is for ever
+    private boolean verbose;
+    private boolean trace;
+    private int loopCount = LOOPS;
+    private boolean help;
+
+    private void parse(String... args) {
+        Words words = new Words(args);
+        while (words.nextOption()) {
+            switch (words.option) {
+                case "--host": host = words.host(); break;
+                case "--port": port = words.number(0, 65_535); break;
+                case "--bufsize": bufferSize = words.size(1); break;
+                case "--nagle": nagle = true; break;
+                case "--max-connections": maxConnections = words.number(1, 1_000_000); break;
+                case "--idle-timeout": idleMillis = (int) (words.duration() / 1_000_000); break;
+                case "--verbose": verbose = true; break;
+                case "--trace": trace = true; break;
+                case "--loops": loopCount = words.number(1, 1024); break;
+                case "-h": case "--help": help = true; break;
+                default: throw new IllegalArgumentException("unknown option " + words.option);
+            }
+        }
+        if (loopCount > 1 && !LINUX) {
+            throw new IllegalArgumentException("--loops above 1 needs Linux");
+        }
+    }
+
+    /** The words of a command line: options, each with its value behind it or after a "=". */
+    private static final class Words {
+        private final Iterator<String> rest;
+        /** The option that is read now, and its value; null as long as none was seen. */
+        private String option;
+        private String value;
+        private boolean valueUsed;
+
+        Words(String... args) {
+            rest = List.of(args).iterator();
+        }
+
+        /** Goes on to the next option; false if there is none. */
+        boolean nextOption() {
+            check(value == null || valueUsed, "no value"); // as in --verbose=yes
+            if (!rest.hasNext()) {
+                return false;
+            }
+            String[] pair = rest.next().split("=", 2);
+            option = pair[0];
+            value = pair.length == 2 ? pair[1] : null;
+            valueUsed = false;
+            return true;
+        }
+
+        /** The value of the option, as it was given. */
+        String value() {
+            valueUsed = true;
+            if (value == null) {
+                value = rest.hasNext() ? rest.next() : "--";
+                if (value.startsWith("--")) { // the next option
+                    throw new IllegalArgumentException(option + " needs a value");
                 }
             }
+            return value;
         }
 
-        boolean given(String name) {
-            return given.containsKey(name);
+        String host() {
+            String host = value();
+            boolean oneColon = host.matches("[^:]*:[^:]*"); // an IPv6 address has more
+            boolean portOrUrl = oneColon || host.contains("]:") || host.contains("/");
+            check(!host.isEmpty() && !portOrUrl,
+                    "a name or an address, and --port takes the port");
+            return host;
         }
 
-        /** What was given, or the default. */
-        String text(String name) {
-            return given.getOrDefault(name, rows.get(name)[2]);
+        int number(int least, int most) {
+            double number = amount(Map.of("", 1.0));
+            check(number >= least && number <= most, "a number from " + least + " to " + most);
+            return (int) number;
         }
 
-        /** A number in the range of the table; a size in bytes, a duration in nanoseconds. */
-        long number(String name) {
-            String text = text(name).toLowerCase(Locale.ROOT);
-            // Where a number or a duration will do, they stand in this order, with a | between.
-            String[] ranges = rows.get(name)[1].split("[|]");
-            String[] ends = ranges[text.matches(".*[a-z]") ? ranges.length - 1 : 0].split("[.]{2}");
-            String unit = ends[1].replaceAll("[0-9]", "");
-            double value = parse(text, unit);
-            check(value >= parse(ends[0], unit) && value <= parse(ends[1], unit),
-                    name + " takes a " + (unit.isEmpty() ? "number" : unit.equals("g") ? "size"
-                    : "duration") + " from " + ends[0] + " to " + ends[1] + ", not " + text(name));
-            return (long) value;
+        /** A size in bytes, such as 512, 16k or 1m. */
+        int size(int least) {
+            double bytes = amount(Map.of("", 1.0, "k", 0x1p10, "m", 0x1p20, "g", 0x1p30));
+            check(bytes >= least && bytes <= 0x1p30,
+                    "a size from " + least + " to 1g, as in 16k");
+            return (int) bytes;
         }
 
-        /** The number in a text, a fraction only before a unit; NaN for any other text. */
-        static double parse(String text, String largestUnit) {
-            String digits = text.replaceAll("[a-z]*$", "");
-            Double unit = UNITS.get(largestUnit + text.substring(digits.length()));
-            return unit != null && text.matches("[0-9]+([.][0-9]+[a-z]+|[a-z]*)")
-                    ? Double.parseDouble(digits) * unit : Double.NaN;
+        /** A time such as 300ms, 2.5s or 1m, in nanoseconds. */
+        long duration() {
+            double nanos = amount(
+                    Map.of("us", 1e3, "ms", 1e6, "s", 1e9, "m", 60e9, "h", 3600e9));
+            check(nanos >= 1e6 && nanos <= 500 * 3600e9, "a time from 1ms to 500h, as in 2.5s");
+            return (long) nanos;
         }
 
-        static void check(boolean rule, String message) {
-            if (!rule) {
-                throw new IllegalArgumentException(message + "; see --help");
+        /** The number in the value, times its unit; -1 if it is not one of these units. */
+        private double amount(Map<String, Double> units) {
+            String digits = value().replaceAll("[a-zA-Z]*$", "");
+            Double unit = units.get(value.substring(digits.length()).toLowerCase(Locale.ROOT));
+            boolean whole = digits.matches("[0-9]{1,10}");
+            boolean fraction = digits.matches("[0-9]{1,10}[.][0-9]{1,10}");
+            if (unit == null || !whole && !(fraction && unit > 1)) {
+                return -1;
             }
+            return Double.parseDouble(digits) * unit;
         }
 
-        void print(PrintStream out, String usage) {
-            out.println(usage);
-            rows.forEach((name, row) -> out.printf("  %-28s %s%s%n", name + " " + row[1], row[3],
-                    row[2].isEmpty() ? "" : " [" + row[2] + "]"));
+        private void check(boolean rule, String wanted) {
+            if (!rule) {
+                String given = value.isEmpty() ? "an empty text" : value;
+                throw new IllegalArgumentException(
+                        option + " takes " + wanted + ", not " + given);
+            }
         }
     }
 }

@@ -95,6 +95,37 @@ class ServerLoadTest {
         }
     }
 
+    /** Who comes with a crowd, while others are busy, must not wait for long. */
+    @ParameterizedTest
+    @EnumSource
+    void aCrowdThatConnectsBesideBusyClients(ServerKind kind) throws Exception {
+        int count = 2000;
+        TestSupport.assumeDescriptors(2 * (count + 300) + 1000);
+        List<SocketChannel> crowd = new ArrayList<>();
+        try (ServerKind.Running server = kind.start();
+                BusyClients busy = new BusyClients(server.port(), 300)) {
+            busy.awaitEchoes(3000);
+            long start = System.nanoTime();
+            for (int i = 0; i < count; i++) {
+                SocketChannel client =
+                        SocketChannel.open(new InetSocketAddress("127.0.0.1", server.port()));
+                crowd.add(client);
+                client.write(ByteBuffer.wrap(MESSAGE));
+            }
+            for (SocketChannel client : crowd) {
+                client.socket().setSoTimeout(TestSupport.PATIENCE_MILLIS);
+                assertArrayEquals(MESSAGE,
+                        client.socket().getInputStream().readNBytes(MESSAGE.length));
+            }
+            long seconds = (System.nanoTime() - start) / 1_000_000_000;
+            assertTrue(seconds < 20, "the last of the crowd had its echo after " + seconds + " s");
+        } finally {
+            for (SocketChannel client : crowd) {
+                client.close();
+            }
+        }
+    }
+
     private static void connectInARow(int port, int count) throws Exception {
         for (int i = 0; i < count; i++) {
             try (Socket socket = TestSupport.connect(port)) {
