@@ -383,42 +383,32 @@ public class EchoClient {
     /** What is wrong, and what to do about it. */
     private String whyNotConnected(IOException e) {
         String what = "" + e.getMessage();
-        if (e instanceof UnknownHostException) {
-            return whyUnknown(what);
-        }
-        if (e instanceof SocketTimeoutException) {
+        if (what.contains("interface") || what.contains("scope")) {
+            return "unknown network interface; check what follows the % in --host";
+        } else if (what.contains("Temporary failure")) {
+            return "no name server answers; check the network, or give an address";
+        } else if (e instanceof UnknownHostException) {
+            return "unknown host; check --host";
+        } else if (e instanceof SocketTimeoutException) {
             return "no answer within " + time(timeoutNanos)
                     + "; is the host up, does a firewall drop this port, is the server full?";
-        }
-        if (e instanceof BindException) {
-            what += "; no local port is left (use less --parallel, or wait a minute), or no"
-                    + " address of this machine reaches the host";
-        } else if (e instanceof ConnectException) {
-            what += "; is the server running? start it with: java EchoServer.java --port "
+        } else if (e instanceof BindException) {
+            return what + "; no local port is left (use less --parallel, or wait a minute), or"
+                    + " no address of this machine reaches the host";
+        } else if (e instanceof ConnectException && isHere(server)) {
+            return what + "; is the server running? start it with: java EchoServer.java --port "
                     + port;
-            if (!isHere(server)) {
-                what += " --host 0.0.0.0 (else it is on loopback only); or a firewall refuses";
-            }
+        } else if (e instanceof ConnectException) {
+            return what + "; does the server run there, and with --host 0.0.0.0 (else it is on"
+                    + " loopback only)? a firewall can refuse, too";
         } else if (what.contains("address type") || what.contains("Protocol family")) {
-            what = "this Java runs without IPv6 (preferIPv4Stack, or the system has none)";
+            return "this Java runs without IPv6 (preferIPv4Stack, or the system has none)";
         } else if (what.contains("Invalid argument")) {
-            what += "; an address like fe80::1 needs its interface: fe80::1%eth0";
+            return what + "; an address like fe80::1 needs its interface: fe80::1%eth0";
         } else if (what.contains("files")) {
-            what += "; raise ulimit -n, or use less --parallel";
-        } else {
-            what += "; is the network up, is the address right?";
+            return what + "; raise ulimit -n, or use less --parallel";
         }
-        return what;
-    }
-
-    private static String whyUnknown(String message) {
-        if (message.contains("interface") || message.contains("scope")) {
-            return "unknown network interface; check what follows the % in --host";
-        }
-        if (message.contains("Temporary failure")) {
-            return "no name server answers; check the network, or give an address";
-        }
-        return "unknown host; check --host";
+        return what + "; is the network up, is the address right?";
     }
 
     /** Whether an address is one of this machine. */
@@ -781,14 +771,16 @@ public class EchoClient {
             limit = warmupLimit;
         }
         double seconds = (System.nanoTime() - beganNanos) / 1e9;
-        String line = format("%s %,d messages, mean %s", name, done, time(phase.rtt.mean()));
+        String mean = time(phase.rtt.mean());
         if (limit.nanos < Long.MAX_VALUE) {
-            return line + format(", %.0f of %.0f s", seconds, limit.nanos / 1e9);
+            return format("%s %.0f of %.0f s: %,d messages, mean %s", name, seconds,
+                    limit.nanos / 1e9, done, mean);
         }
         long all = limit.messages * parallel;
         double left = seconds / done * (all - done);
         String about = left < 100 ? format("%.0f s", left) : format("%.0f min", left / 60);
-        return line + format(", of %,d, about %s left", all, about);
+        return format("%s %,d of %,d messages, mean %s, about %s left", name, done, all, mean,
+                about);
     }
 
     /** Makes all threads end at once. The first call counts; null if nothing has failed. */
@@ -1110,6 +1102,9 @@ public class EchoClient {
             Histogram rtt = measured.rtt;
             boolean here = isHere(server);
             boolean spread = rtt.supports(95) && rtt.percentile(90) > 3 * rtt.percentile(10);
+            if (!rtt.supports(95)) {
+                warnings.add("too few messages for p95, which here is the maximum");
+            }
             boolean resent = rtt.max.get() >= rtt.percentile(50) + SECOND / 5;
             if (here && spread && parallel == 1 && !spin
                     && rtt.percentile(50) < SECOND / 1000) {
