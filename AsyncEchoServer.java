@@ -8,19 +8,18 @@ import java.nio.channels.AsynchronousChannelGroup;
 import java.nio.channels.AsynchronousServerSocketChannel;
 import java.nio.channels.AsynchronousSocketChannel;
 import java.nio.channels.CompletionHandler;
-import java.nio.channels.InterruptedByTimeoutException;
 import java.time.LocalTime;
-import java.time.temporal.ChronoUnit;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Iterator;
+import java.util.Deque;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
@@ -47,18 +46,13 @@ import java.util.function.BooleanSupplier;
 public class AsyncEchoServer implements AutoCloseable {
 
     private static final String TAG = "[server-async] ";
-
-    private InetAddress local;
-    /** The event loops: each has one thread, which runs the handlers of its connections. */
-    private final List<AsynchronousChannelGroup> loops = new ArrayList<>();
-    /** One for each loop, as its acceptor; all have the same port. */
+    private InetAddress local; // the address of the listeners
     private final List<AsynchronousServerSocketChannel> listeners = new ArrayList<>();
     private final List<Thread> acceptors = new ArrayList<>();
+    private final List<AsynchronousChannelGroup> loops = new ArrayList<>();
     private final Set<Connection> clients = ConcurrentHashMap.newKeySet();
-    /** One permit for each client that may still be served. */
-    private Semaphore slots;
-    private volatile boolean limitTold;
-    private volatile boolean closed;
+    private Semaphore slots; // one permit for each client that may still be served
+    private final AtomicBoolean limitTold = new AtomicBoolean();
     private final LongAdder served = new LongAdder();
     private final LongAdder echoed = new LongAdder();
     private PrintStream err = System.err;
@@ -67,22 +61,23 @@ public class AsyncEchoServer implements AutoCloseable {
     private void acceptLoop(AsynchronousServerSocketChannel listener) {
         // A thread waits here, and not a handler: the JDK runs an accepting handler once in
         // each turn of the loop. While 4000 clients were busy, 1000 others waited for 30 s.
-        while (!closed) {
+        while (listener.isOpen()) {
             try {
                 admit(listener.accept().get());
-            } catch (ExecutionException e) {
-                pauseAfter(e.getCause());
-            } catch (InterruptedException | OutOfMemoryError e) {
+            } catch (Exception | OutOfMemoryError e) {
                 pauseAfter(e);
             }
         }
     }
 
-    /** Has a client served by its loop, as soon as there is a slot for it. */
+    /** Has a client served by its loop; at the limit, as soon as another leaves. */
     private void admit(AsynchronousSocketChannel channel) {
-        takeSlot();
+        if (slots.availablePermits() == 0 && limitTold.compareAndSet(false, true)) {
+            log("--max-connections " + limit + " reached: further clients wait");
+        }
+        slots.acquireUninterruptibly();
         try {
-            new Connection(channel).start();
+            new Connection().serve(channel);
         } catch (OutOfMemoryError e) {
             closeQuietly(channel);
             slots.release();
@@ -92,31 +87,23 @@ public class AsyncEchoServer implements AutoCloseable {
 
     /** One client. A read or a write is under way; the handler of one starts the other. */
     private final class Connection {
-        private final AsynchronousSocketChannel channel;
+        private AsynchronousSocketChannel channel;
         private final ByteBuffer buffer = ByteBuffer.allocate(bufferSize);
         private String peer = "a client";
         private boolean ended;
 
-        Connection(AsynchronousSocketChannel channel) {
-            this.channel = channel;
-        }
-
-        void start() {
+        void serve(AsynchronousSocketChannel accepted) {
+            channel = accepted;
             clients.add(this);
+            served.increment();
             try {
-                served.increment();
-                InetSocketAddress from = (InetSocketAddress) channel.getRemoteAddress();
-                peer = address(from.getAddress(), from.getPort());
+                peer = channel.getRemoteAddress().toString().substring(1);
                 logVerbose(peer, "connected");
                 // Nagle's algorithm (RFC 896) would hold back the end of an echo until the
                 // client has acknowledged its beginning, which it delays by about 40 ms.
                 channel.setOption(StandardSocketOptions.TCP_NODELAY, !nagle);
-                // So that a client that vanished is noticed at last.
                 channel.setOption(StandardSocketOptions.SO_KEEPALIVE, true);
                 read();
-                if (closed) {
-                    stop();
-                }
             } catch (IOException | OutOfMemoryError e) {
                 end("lost: " + e.getMessage());
             }
@@ -125,18 +112,18 @@ public class AsyncEchoServer implements AutoCloseable {
         /** Asks for bytes and returns at once; when some have come, whenRead is called. */
         private void read() {
             buffer.clear();
-            channel.read(buffer, idleMillis, TimeUnit.MILLISECONDS, null, whenRead);
+            channel.read(buffer, idleNanos, TimeUnit.NANOSECONDS, null, whenRead);
         }
 
         private final Handler whenRead = new Handler() {
             @Override
-            void next(int n) {
+            public void completed(Integer n, Void none) {
                 if (n < 0) {
                     end("ended"); // the client has ended its side; all that it sent is echoed
                     return;
                 }
                 if (trace) {
-                    log(count(n, "byte"));
+                    log(n + " bytes");
                 }
                 buffer.flip();
                 write();
@@ -144,12 +131,12 @@ public class AsyncEchoServer implements AutoCloseable {
         };
 
         private void write() {
-            channel.write(buffer, idleMillis, TimeUnit.MILLISECONDS, null, whenWritten);
+            channel.write(buffer, idleNanos, TimeUnit.NANOSECONDS, null, whenWritten);
         }
 
         private final Handler whenWritten = new Handler() {
             @Override
-            void next(int n) {
+            public void completed(Integer n, Void none) {
                 echoed.add(n);
                 if (buffer.hasRemaining()) {
                     write(); // the system took a part only
@@ -159,27 +146,11 @@ public class AsyncEchoServer implements AutoCloseable {
             }
         };
 
-        /** What the system calls in the thread of the loop, when a read or a write is done. */
+        /** What both handlers do when their step fails: the client is lost, or too slow. */
         private abstract class Handler implements CompletionHandler<Integer, Void> {
-            /** Goes on after a read or a write of n bytes. */
-            abstract void next(int n);
-
-            @Override
-            public void completed(Integer n, Void none) {
-                try {
-                    next(n);
-                } catch (OutOfMemoryError e) {
-                    failed(e, none);
-                }
-            }
-
             @Override
             public void failed(Throwable e, Void none) {
-                if (e instanceof InterruptedByTimeoutException) { // it has no message
-                    end("lost: idle for too long");
-                } else {
-                    end("lost: " + e.getMessage());
-                }
+                end("lost: " + e); // InterruptedByTimeoutException: --idle-timeout
             }
         }
 
@@ -196,37 +167,16 @@ public class AsyncEchoServer implements AutoCloseable {
 
         /** Ends the current read or write; its handler then closes the connection. */
         private void stop() {
-            try {
-                channel.shutdownInput();
-                channel.shutdownOutput();
-            } catch (IOException e) {
-                // the client has closed it already
-            }
+            closeQuietly(channel::shutdownInput);
+            closeQuietly(channel::shutdownOutput);
         }
     }
 
-    /** At the limit of --max-connections it waits until a client leaves. */
-    private void takeSlot() {
-        if (!slots.tryAcquire()) {
-            if (!limitTold) {
-                limitTold = true;
-                log("--max-connections " + maxConnections + " reached: further clients wait");
-            }
-            slots.acquireUninterruptibly();
-        }
-    }
-
-    /** Reports why a client cannot be served. For example, no file descriptors are left. */
+    /** Without a pause the same failure would come back 80,000 times a second. */
     private void pauseAfter(Throwable e) {
-        try {
-            if (!closed) {
-                log("cannot serve a client, " + clients.size() + " open: " + e.getMessage());
-                // The others are still served, and some will leave. Without a pause the same
-                // failure would come back 80,000 times a second.
-                LockSupport.parkNanos(500_000_000);
-            }
-        } catch (OutOfMemoryError again) {
-            // not even memory for that line
+        if (listeners.get(0).isOpen()) {
+            log("cannot serve a client, " + clients.size() + " open: " + e.getMessage());
+            LockSupport.parkNanos(500_000_000); // meanwhile some of those will leave
         }
     }
 
@@ -241,25 +191,20 @@ public class AsyncEchoServer implements AutoCloseable {
 
     /** Serves until Ctrl-C, SIGTERM or an interrupt; returns the exit status: 0, 1 or 2. */
     static int run(PrintStream out, PrintStream err, String... args) {
-        AsyncEchoServer server = new AsyncEchoServer();
-        server.err = err;
         try {
-            server.parse(args);
-            if (server.help) {
+            if (List.of(args).contains("--help") || List.of(args).contains("-h")) {
                 out.print(HELP);
-                if (out.checkError()) {
-                    throw new IOException("cannot write to standard output");
-                }
             } else {
-                server.listen();
+                AsyncEchoServer server = start(args);
+                server.err = err;
                 server.serve(out);
             }
-            return 0;
+            return out.checkError() ? 1 : 0;
         } catch (IOException | OutOfMemoryError e) {
-            server.log(printable(e.getMessage()));
+            err.println(TAG + e.getMessage());
             return 1;
         } catch (IllegalArgumentException e) {
-            server.log(printable(e.getMessage()) + "; see --help");
+            err.println(TAG + e.getMessage() + "; see --help");
             return 2;
         }
     }
@@ -273,10 +218,9 @@ public class AsyncEchoServer implements AutoCloseable {
     }
 
     private void listen() throws IOException {
-        // By default the JDK tries each read at once. Here nothing has come yet, so that system
-        // call would be wasted.
+        // Else the JDK would try each read at once, and find nothing: a wasted system call.
         System.setProperty("sun.nio.ch.disableSynchronousRead", "true");
-        slots = new Semaphore(maxConnections);
+        slots = new Semaphore(limit);
         try {
             local = InetAddress.getByName(host);
             while (loops.size() < loopCount) {
@@ -284,34 +228,29 @@ public class AsyncEchoServer implements AutoCloseable {
             }
         } catch (IOException e) {
             close();
-            throw new IOException("cannot listen on " + address(host, port) + ": " + advice(e));
-        }
-        for (AsynchronousServerSocketChannel listener : listeners) {
-            acceptors.add(startThread("accept", () -> acceptLoop(listener)));
+            throw new IOException("cannot listen on " + address(host, port) + ": "
+                    + e.getMessage() + "; --host takes an address of this machine, --port a"
+                    + " free port (0 finds one)");
         }
     }
 
-    /** Adds an event loop, and its listener. */
+    /** Adds an event loop, which has one thread, and its listener. */
     private void addLoop() throws IOException {
-        String name = "loop-" + loops.size();
-        AsynchronousChannelGroup loop = AsynchronousChannelGroup.withFixedThreadPool(1, task -> {
-            Thread thread = new Thread(task, name);
-            thread.setDaemon(true);
-            return thread;
-        });
+        AsynchronousChannelGroup loop = AsynchronousChannelGroup.withFixedThreadPool(1,
+                task -> new Thread(task, "loop"));
         loops.add(loop);
         AsynchronousServerSocketChannel listener = AsynchronousServerSocketChannel.open(loop);
         listeners.add(listener);
         if (listeners.size() > 1) {
             // The first has bound its port alone, which fails if another program has it. Now
-            // all of them share it, and Linux distributes the clients over them.
-            for (AsynchronousServerSocketChannel each : listeners) {
-                each.setOption(StandardSocketOptions.SO_REUSEPORT, true);
-            }
+            // it shares the port with this one, and Linux distributes the clients over them.
+            listeners.get(0).setOption(StandardSocketOptions.SO_REUSEPORT, true);
+            listener.setOption(StandardSocketOptions.SO_REUSEPORT, true);
         }
         // Up to 4096 clients may wait to be accepted; many systems allow fewer.
         listener.bind(new InetSocketAddress(local, port), 4096);
         port = ((InetSocketAddress) listener.getLocalAddress()).getPort();
+        acceptors.add(startThread("accept", () -> acceptLoop(listener)));
     }
 
     /** Starts a thread that does not keep the program alive. */
@@ -329,7 +268,7 @@ public class AsyncEchoServer implements AutoCloseable {
 
     @Override
     public String toString() {
-        return "AsyncEchoServer on " + address(local, port());
+        return "AsyncEchoServer on " + address(local.getHostAddress(), port());
     }
 
     /** Announces the server, waits until it is told to stop, and sums up. */
@@ -337,12 +276,11 @@ public class AsyncEchoServer implements AutoCloseable {
         Thread hook = new Thread(() -> closeAndSumUp(out), "stop");
         Runtime.getRuntime().addShutdownHook(hook); // Ctrl-C and SIGTERM run it
         try {
-            out.println(TAG + "listening on " + address(local, port()));
+            out.println(TAG + "listening on " + address(local.getHostAddress(), port()));
             if (local.getHostAddress().equals("127.0.0.1")) {
                 out.println(TAG + "loopback only; for all interfaces use --host 0.0.0.0");
-            }
-            if (local.isAnyLocalAddress() && !Boolean.getBoolean("java.net.preferIPv4Stack")) {
-                out.println(TAG + "all interfaces, for IPv4 and IPv6");
+            } else if (local.isAnyLocalAddress()) {
+                out.println(TAG + "all interfaces; IPv6, too, unless Java runs without it");
             }
             Thread.sleep(Long.MAX_VALUE);
         } catch (InterruptedException e) {
@@ -356,29 +294,28 @@ public class AsyncEchoServer implements AutoCloseable {
     /** Takes less than a second, even if nobody reads what the server prints. */
     private void closeAndSumUp(PrintStream out) {
         close();
-        Thread summary = startThread("summary", () -> out.println(TAG + "served "
-                + count(served.sum(), "connection") + ", " + count(echoed.sum(), "byte")
-                + " echoed"));
-        waitUntil(() -> !summary.isAlive(), 100_000_000);
+        String connections = served.sum() == 1 ? " connection, " : " connections, ";
+        Thread summary = startThread("summary", () -> out.println(TAG + "served " + served
+                + connections + echoed + " bytes echoed"));
+        waitUntil(() -> !summary.isAlive());
     }
 
-    /** Closes the listener and every connection; waits for their threads, 0.3 s at most. */
+    /** Closes the listeners and every connection, and waits for them; 0.3 s at most. */
     @Override
     public void close() {
-        closed = true;
         listeners.forEach(AsyncEchoServer::closeQuietly);
         // The connections close themselves, each in its own loop. Closed from here, they could
         // stop a busy loop for good: the queue of the JDK's EPollPort overflows.
-        clients.forEach(Connection::stop);
-        slots.release(loopCount); // acceptors that wait at the limit go on, and end
-        waitUntil(() -> clients.isEmpty() && acceptors.stream().noneMatch(Thread::isAlive),
-                300_000_000);
+        waitUntil(() -> {
+            clients.forEach(Connection::stop);
+            return clients.isEmpty() && acceptors.stream().noneMatch(Thread::isAlive);
+        });
         loops.forEach(AsynchronousChannelGroup::shutdown);
     }
 
-    private static void waitUntil(BooleanSupplier done, long limitNanos) {
+    private static void waitUntil(BooleanSupplier done) {
         long start = System.nanoTime();
-        while (!done.getAsBoolean() && System.nanoTime() - start < limitNanos) {
+        while (!done.getAsBoolean() && System.nanoTime() - start < 300_000_000) {
             LockSupport.parkNanos(1_000_000);
         }
     }
@@ -397,49 +334,18 @@ public class AsyncEchoServer implements AutoCloseable {
 
     private void logVerbose(String peer, String what) {
         if (verbose) {
-            log(LocalTime.now().truncatedTo(ChronoUnit.MILLIS) + " " + peer + " " + what);
+            log(LocalTime.now() + " " + peer + " " + what);
         }
     }
 
-    /** Why it cannot listen, and what to do about it. */
-    private static String advice(IOException e) {
-        String why = e.getMessage();
-        if (why.contains("in use") || why.contains("denied")) {
-            return why + "; choose another --port (0 takes any free one)";
-        }
-        if (why.contains("family unavailable")) {
-            return "this Java runs without IPv6";
-        }
-        return why + "; --host takes an address of this machine";
-    }
-
-    /** Such as "1 byte" or "2 bytes". */
-    private static String count(long n, String what) {
-        return n + " " + what + (n == 1 ? "" : "s");
-    }
-
-    private static String address(InetAddress at, int port) {
-        String host = at.getHostAddress(); // which is 0:0:0:0:0:0:0:1 for ::1
-        return address(host.replaceFirst("(^|:)0(:0)+(:|$)", "::"), port);
-    }
-
-    /** Such as 127.0.0.1:5050 or [::1]:5050. */
+    /** Such as 127.0.0.1:5050 or [::1]:5050, which Java would write as 0:0:0:0:0:0:0:1. */
     private static String address(String host, int port) {
         boolean bare = host.contains(":") && !host.startsWith("[");
-        return (bare ? "[" + host + "]" : host) + ":" + port;
-    }
-
-    /** The text with a dot for each character that would steer a terminal, not be shown. */
-    private static String printable(String text) {
-        return text.replaceAll("[\\p{C}\\p{Zl}\\p{Zp}\ufffd]", ".");
+        String name = bare ? "[" + host.replaceFirst("(^|:)0(:0)+(:|$)", "::") + "]" : host;
+        return name + ":" + port;
     }
 
     // The command line.
-
-    private static final boolean LINUX = System.getProperty("os.name").equals("Linux");
-    /** The default of --loops. Other systems don't distribute the clients over the loops. */
-    private static final int LOOPS =
-            LINUX ? Math.max(1, Runtime.getRuntime().availableProcessors() / 2) : 1;
 
     private static final String HELP = "usage: java AsyncEchoServer.java [OPTION...]\n"
             + "  --host ADDRESS       address to listen on; 0.0.0.0 for all [127.0.0.1]\n"
@@ -450,128 +356,90 @@ public class AsyncEchoServer implements AutoCloseable {
             + "  --idle-timeout TIME  1ms to 500h; close a client silent so long [off]\n"
             + "  --verbose            a line as each connection opens and closes [off]\n"
             + "  --trace              a line for each read: how many bytes it brought [off]\n"
-            + "  --loops N            1 to 1024 event loops; above 1 on Linux only, where few\n"
-            + "                       clients may come to one of them [" + LOOPS + "]\n";
+            + "  --loops N            1 to 1024 event loops; few clients can all fall on one;\n"
+            + "                       1 where the system is not Linux [half the cores]\n";
 
     private String host = "127.0.0.1";
     private int port = 5051;
     private int bufferSize = 16 * 1024;
-    private boolean nagle;
-    private int maxConnections = 10_000;
-    private int idleMillis; // 0 is for ever
-    private boolean verbose;
-    private boolean trace;
-    private int loopCount = LOOPS;
-    private boolean help;
+    private int limit = 10_000; // of --max-connections
+    private long idleNanos; // 0 is for ever
+    private boolean nagle, verbose, trace;
+    private int loopCount = System.getProperty("os.name").equals("Linux")
+            ? Math.max(1, Runtime.getRuntime().availableProcessors() / 2) : 1;
 
     private void parse(String... args) {
-        Words words = new Words(args);
-        while (words.nextOption()) {
-            switch (words.option) {
-                case "--host": host = words.host(); break;
-                case "--port": port = words.number(0, 65_535); break;
-                case "--bufsize": bufferSize = words.size(1); break;
+        Deque<String> words = new ArrayDeque<>(List.of(args));
+        while (!words.isEmpty()) {
+            String option = nextOption(words);
+            switch (option) {
+                case "--host": host = value(option, words); break;
+                case "--port": port = number(option, words, 0, 65_535); break;
+                case "--bufsize": bufferSize = size(option, words, 1); break;
                 case "--nagle": nagle = true; break;
-                case "--max-connections": maxConnections = words.number(1, 1_000_000); break;
-                case "--idle-timeout": idleMillis = (int) (words.duration() / 1_000_000); break;
+                case "--max-connections": limit = number(option, words, 1, 1_000_000); break;
+                case "--idle-timeout": idleNanos = nanos(option, words); break;
                 case "--verbose": verbose = true; break;
                 case "--trace": trace = true; break;
-                case "--loops": loopCount = words.number(1, 1024); break;
-                case "-h": case "--help": help = true; break;
-                default: throw new IllegalArgumentException("unknown option " + words.option);
+                case "--loops": loopCount = number(option, words, 1, 1024); break;
+                default: throw new IllegalArgumentException("unknown option " + option);
             }
-        }
-        if (loopCount > 1 && !LINUX) {
-            throw new IllegalArgumentException("--loops above 1 needs Linux");
         }
     }
 
-    /** The words of a command line: options, each with its value behind it or after a "=". */
-    private static final class Words {
-        private final Iterator<String> rest;
-        /** The option that is read now, and its value; null as long as none was seen. */
-        private String option;
-        private String value;
-        private boolean valueUsed;
-
-        Words(String... args) {
-            rest = List.of(args).iterator();
+    /** The next option; --port=5050 counts as two words. */
+    private static String nextOption(Deque<String> words) {
+        String[] pair = words.remove().split("=", 2);
+        if (pair.length == 2) {
+            words.push(pair[1]);
         }
+        return pair[0];
+    }
 
-        /** Goes on to the next option; false if there is none. */
-        boolean nextOption() {
-            check(value == null || valueUsed, "no value"); // as in --verbose=yes
-            if (!rest.hasNext()) {
-                return false;
-            }
-            String[] pair = rest.next().split("=", 2);
-            option = pair[0];
-            value = pair.length == 2 ? pair[1] : null;
-            valueUsed = false;
-            return true;
+    private static String value(String option, Deque<String> words) {
+        check(!words.isEmpty() && !words.peek().isEmpty() && !words.peek().startsWith("--"),
+                option + " needs a value");
+        return words.remove();
+    }
+
+    private static int number(String option, Deque<String> words, int least, int most) {
+        String text = value(option, words);
+        double number = amount(text, Map.of("", 1.0));
+        check(number >= least && number <= most,
+                option + " takes a number from " + least + " to " + most + ", not " + text);
+        return (int) number;
+    }
+
+    private static int size(String option, Deque<String> words, int least) {
+        String text = value(option, words);
+        double bytes = amount(text, Map.of("", 1.0, "k", 0x1p10, "m", 0x1p20, "g", 0x1p30));
+        check(bytes >= least && bytes <= 0x1p30,
+                option + " takes a size such as 16k, from " + least + " to 1g, not " + text);
+        return (int) bytes;
+    }
+
+    private static long nanos(String option, Deque<String> words) {
+        String text = value(option, words);
+        double nanos = amount(text,
+                Map.of("us", 1e3, "ms", 1e6, "s", 1e9, "m", 60e9, "h", 3600e9));
+        check(nanos >= 1e6 && nanos <= 500 * 3600e9,
+                option + " takes a time such as 2.5s, from 1ms to 500h, not " + text);
+        return (long) nanos;
+    }
+
+    /** The number in a text, times its unit, without which it is whole; -1 if it is none. */
+    private static double amount(String text, Map<String, Double> units) {
+        String digits = text.replaceAll("[a-zA-Z]*$", "");
+        Double unit = units.get(text.substring(digits.length()).toLowerCase(Locale.ROOT));
+        if (unit == null || !text.matches("[0-9]{1,10}([.][0-9]+[a-zA-Z]+|[a-zA-Z]*)")) {
+            return -1;
         }
+        return Double.parseDouble(digits) * unit;
+    }
 
-        /** The value of the option, as it was given. */
-        String value() {
-            valueUsed = true;
-            if (value == null) {
-                value = rest.hasNext() ? rest.next() : "--";
-                if (value.startsWith("--")) { // the next option
-                    throw new IllegalArgumentException(option + " needs a value");
-                }
-            }
-            return value;
-        }
-
-        String host() {
-            String host = value();
-            boolean oneColon = host.matches("[^:]*:[^:]*"); // an IPv6 address has more
-            boolean portOrUrl = oneColon || host.contains("]:") || host.contains("/");
-            check(!host.isEmpty() && !portOrUrl,
-                    "a name or an address, and --port takes the port");
-            return host;
-        }
-
-        int number(int least, int most) {
-            double number = amount(Map.of("", 1.0));
-            check(number >= least && number <= most, "a number from " + least + " to " + most);
-            return (int) number;
-        }
-
-        /** A size in bytes, such as 512, 16k or 1m. */
-        int size(int least) {
-            double bytes = amount(Map.of("", 1.0, "k", 0x1p10, "m", 0x1p20, "g", 0x1p30));
-            check(bytes >= least && bytes <= 0x1p30,
-                    "a size from " + least + " to 1g, as in 16k");
-            return (int) bytes;
-        }
-
-        /** A time such as 300ms, 2.5s or 1m, in nanoseconds. */
-        long duration() {
-            double nanos = amount(
-                    Map.of("us", 1e3, "ms", 1e6, "s", 1e9, "m", 60e9, "h", 3600e9));
-            check(nanos >= 1e6 && nanos <= 500 * 3600e9, "a time from 1ms to 500h, as in 2.5s");
-            return (long) nanos;
-        }
-
-        /** The number in the value, times its unit; -1 if it is not one of these units. */
-        private double amount(Map<String, Double> units) {
-            String digits = value().replaceAll("[a-zA-Z]*$", "");
-            Double unit = units.get(value.substring(digits.length()).toLowerCase(Locale.ROOT));
-            boolean whole = digits.matches("[0-9]{1,10}");
-            boolean fraction = digits.matches("[0-9]{1,10}[.][0-9]{1,10}");
-            if (unit == null || !whole && !(fraction && unit > 1)) {
-                return -1;
-            }
-            return Double.parseDouble(digits) * unit;
-        }
-
-        private void check(boolean rule, String wanted) {
-            if (!rule) {
-                String given = value.isEmpty() ? "an empty text" : value;
-                throw new IllegalArgumentException(
-                        option + " takes " + wanted + ", not " + given);
-            }
+    private static void check(boolean rule, String message) {
+        if (!rule) {
+            throw new IllegalArgumentException(message);
         }
     }
 }

@@ -22,10 +22,11 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Deque;
 import java.util.HashMap;
 import java.util.HashSet;
-import java.util.Iterator;
 import java.util.List;
 import java.util.Locale;
 import java.util.LongSummaryStatistics;
@@ -64,6 +65,7 @@ import java.util.function.BooleanSupplier;
 public class EchoClient {
 
     private static final long SECOND = 1_000_000_000; // in nanoseconds, as all times here
+    private static final long ENDLESS = Long.MAX_VALUE; // messages or nanoseconds
 
     private final PrintStream out;
     private final PrintStream err;
@@ -388,7 +390,7 @@ public class EchoClient {
         } else if (what.contains("Temporary failure")) {
             return "no name server answers; check the network, or give an address";
         } else if (e instanceof UnknownHostException) {
-            return "unknown host; check --host";
+            return "unknown host; --host takes a name or an address, --port the port";
         } else if (e instanceof SocketTimeoutException) {
             return "no answer within " + time(timeoutNanos)
                     + "; is the host up, does a firewall drop this port, is the server full?";
@@ -772,7 +774,7 @@ public class EchoClient {
         }
         double seconds = (System.nanoTime() - beganNanos) / 1e9;
         String mean = time(phase.rtt.mean());
-        if (limit.nanos < Long.MAX_VALUE) {
+        if (limit.nanos < ENDLESS) {
             return format("%s %.0f of %.0f s: %,d messages, mean %s", name, seconds,
                     limit.nanos / 1e9, done, mean);
         }
@@ -1250,10 +1252,11 @@ public class EchoClient {
         return format("%,d %s%s", n, what, n == 1 ? "" : "s");
     }
 
-    /** Such as 127.0.0.1:5050 or [::1]:5050. */
+    /** Such as 127.0.0.1:5050 or [::1]:5050, which Java would write as 0:0:0:0:0:0:0:1. */
     private static String address(String host, int port) {
         boolean bare = host.contains(":") && !host.startsWith("[");
-        return (bare ? "[" + host + "]" : host) + ":" + port;
+        String name = bare ? "[" + host.replaceFirst("(^|:)0(:0)+(:|$)", "::") + "]" : host;
+        return name + ":" + port;
     }
 
     /** The text with a dot for each character that would steer a terminal, not be shown. */
@@ -1574,7 +1577,7 @@ public class EchoClient {
     private String messageText = "Hello, echo!";
     private int randomBytes = -1; // how many to send instead; -1 is none
     private boolean bench;
-    private Limit measureLimit = new Limit(2000, Long.MAX_VALUE);
+    private Limit measureLimit = new Limit(2000, ENDLESS);
     private Limit warmupLimit = new Limit(20_000, SECOND);
     private int parallel = 1;
     private int rate; // 0: no schedule, but a closed loop
@@ -1591,10 +1594,11 @@ public class EchoClient {
     private void parse(String... args) {
         command = "java EchoClient.java " + String.join(" ", args);
         Set<String> given = new HashSet<>();
-        Words words = new Words(args);
-        while (words.nextOption()) {
-            given.add(words.option);
-            parseOption(words);
+        Deque<String> words = new ArrayDeque<>(List.of(args));
+        while (!words.isEmpty()) {
+            String option = nextOption(words);
+            given.add(option);
+            parseOption(option, words);
         }
         if (bench && !given.contains("--message") && randomBytes < 0) {
             randomBytes = 1024;
@@ -1607,139 +1611,100 @@ public class EchoClient {
                 "--rate", "--hgrm", "--plot")) {
             check(bench || !given.contains(option), option + " needs --bench");
         }
-        check(!"".equals(jsonName) && !"".equals(hgrmName) && !"".equals(plotName),
-                "--json, --hgrm and --plot need the name of a file");
         check(!messageText.equals("-") || !bench && jsonName == null,
                 "--message - sends each line of input: not with --bench or --json");
         check(!bench || randomBytes > 0 || randomBytes < 0 && !messageText.isEmpty(),
                 "--bench needs at least one byte a message");
     }
 
-    private void parseOption(Words words) {
-        switch (words.option) {
-            case "--host": host = words.host(); break;
-            case "--port": port = words.number(1, 65_535); break;
-            case "--message": messageText = words.value(); break;
-            case "--size": randomBytes = words.size(0); break;
+    private void parseOption(String option, Deque<String> words) {
+        switch (option) {
+            case "--host": host = value(option, words); break;
+            case "--port": port = number(option, words, 1, 65_535); break;
+            case "--message": // the only value that may be empty
+                messageText = "".equals(words.peek()) ? words.remove() : value(option, words);
+                break;
+            case "--size": randomBytes = size(option, words, 0); break;
             case "--bench": bench = true; break;
             case "--repeat":
-                measureLimit = new Limit(words.number(1, 1_000_000_000), Long.MAX_VALUE);
+                measureLimit = new Limit(number(option, words, 1, 1_000_000_000), ENDLESS);
                 break;
-            case "--duration":
-                measureLimit = new Limit(Long.MAX_VALUE, words.duration());
-                break;
-            case "--warmup": warmupLimit = warmup(words); break;
-            case "--parallel": parallel = words.number(1, 65_535); break;
-            case "--rate": rate = words.number(1, 10_000_000); break;
+            case "--duration": measureLimit = new Limit(ENDLESS, nanos(option, words)); break;
+            case "--warmup": warmupLimit = warmup(option, words); break;
+            case "--parallel": parallel = number(option, words, 1, 65_535); break;
+            case "--rate": rate = number(option, words, 1, 10_000_000); break;
             case "--spin": spin = true; break;
             case "--nagle": nagle = true; break;
-            case "--timeout": timeoutNanos = words.duration(); break;
-            case "--json": jsonName = words.value(); break;
-            case "--hgrm": hgrmName = words.value(); break;
-            case "--plot": plotName = words.value(); break;
+            case "--timeout": timeoutNanos = nanos(option, words); break;
+            case "--json": jsonName = value(option, words); break;
+            case "--hgrm": hgrmName = value(option, words); break;
+            case "--plot": plotName = value(option, words); break;
             case "-h": case "--help": help = true; break;
-            default: throw new IllegalArgumentException("unknown option " + words.option);
+            default: throw new IllegalArgumentException("unknown option " + option);
         }
     }
 
-    private static Limit warmup(Words words) {
-        if (words.value().matches("[0-9]+")) {
-            return new Limit(words.number(0, 1_000_000_000), Long.MAX_VALUE);
+    /** Either a number of messages or a time. */
+    private static Limit warmup(String option, Deque<String> words) {
+        if (!words.isEmpty() && words.peek().matches("[0-9]+")) {
+            return new Limit(number(option, words, 0, 1_000_000_000), ENDLESS);
         }
-        return new Limit(Long.MAX_VALUE, words.duration());
+        return new Limit(ENDLESS, nanos(option, words));
+    }
+
+    /** The next option; --port=5050 counts as two words. */
+    private static String nextOption(Deque<String> words) {
+        String[] pair = words.remove().split("=", 2);
+        if (pair.length == 2) {
+            words.push(pair[1]);
+        }
+        return pair[0];
+    }
+
+    private static String value(String option, Deque<String> words) {
+        check(!words.isEmpty() && !words.peek().isEmpty() && !words.peek().startsWith("--"),
+                option + " needs a value");
+        return words.remove();
+    }
+
+    private static int number(String option, Deque<String> words, int least, int most) {
+        String text = value(option, words);
+        double number = amount(text, Map.of("", 1.0));
+        check(number >= least && number <= most,
+                option + " takes a number from " + least + " to " + most + ", not " + text);
+        return (int) number;
+    }
+
+    private static int size(String option, Deque<String> words, int least) {
+        String text = value(option, words);
+        double bytes = amount(text, Map.of("", 1.0, "k", 0x1p10, "m", 0x1p20, "g", 0x1p30));
+        check(bytes >= least && bytes <= 0x1p30,
+                option + " takes a size such as 16k, from " + least + " to 1g, not " + text);
+        return (int) bytes;
+    }
+
+    private static long nanos(String option, Deque<String> words) {
+        String text = value(option, words);
+        double nanos = amount(text,
+                Map.of("us", 1e3, "ms", 1e6, "s", 1e9, "m", 60e9, "h", 3600e9));
+        check(nanos >= 1e6 && nanos <= 500 * 3600e9,
+                option + " takes a time such as 2.5s, from 1ms to 500h, not " + text);
+        return (long) nanos;
+    }
+
+    /** The number in a text, times its unit, without which it is whole; -1 if it is none. */
+    private static double amount(String text, Map<String, Double> units) {
+        String digits = text.replaceAll("[a-zA-Z]*$", "");
+        Double unit = units.get(text.substring(digits.length()).toLowerCase(Locale.ROOT));
+        if (unit == null || !text.matches("[0-9]{1,10}([.][0-9]+[a-zA-Z]+|[a-zA-Z]*)")) {
+            return -1;
+        }
+        return Double.parseDouble(digits) * unit;
     }
 
     private static void check(boolean rule, String message) {
         if (!rule) {
             throw new IllegalArgumentException(message);
-        }
-    }
-
-    /** The words of a command line: options, each with its value behind it or after a "=". */
-    private static final class Words {
-        private final Iterator<String> rest;
-        /** The option that is read now, and its value; null as long as none was seen. */
-        private String option;
-        private String value;
-        private boolean valueUsed;
-
-        Words(String... args) {
-            rest = List.of(args).iterator();
-        }
-
-        /** Goes on to the next option; false if there is none. */
-        boolean nextOption() {
-            check(value == null || valueUsed, "no value"); // as in --verbose=yes
-            if (!rest.hasNext()) {
-                return false;
-            }
-            String[] pair = rest.next().split("=", 2);
-            option = pair[0];
-            value = pair.length == 2 ? pair[1] : null;
-            valueUsed = false;
-            return true;
-        }
-
-        /** The value of the option, as it was given. */
-        String value() {
-            valueUsed = true;
-            if (value == null) {
-                value = rest.hasNext() ? rest.next() : "--";
-                if (value.startsWith("--")) { // the next option
-                    throw new IllegalArgumentException(option + " needs a value");
-                }
-            }
-            return value;
-        }
-
-        String host() {
-            String host = value();
-            boolean oneColon = host.matches("[^:]*:[^:]*"); // an IPv6 address has more
-            boolean portOrUrl = oneColon || host.contains("]:") || host.contains("/");
-            check(!host.isEmpty() && !portOrUrl,
-                    "a name or an address, and --port takes the port");
-            return host;
-        }
-
-        int number(int least, int most) {
-            double number = amount(Map.of("", 1.0));
-            check(number >= least && number <= most, "a number from " + least + " to " + most);
-            return (int) number;
-        }
-
-        /** A size in bytes, such as 512, 16k or 1m. */
-        int size(int least) {
-            double bytes = amount(Map.of("", 1.0, "k", 0x1p10, "m", 0x1p20, "g", 0x1p30));
-            check(bytes >= least && bytes <= 0x1p30, "a size from " + least + " to 1g, as 16k");
-            return (int) bytes;
-        }
-
-        /** A time such as 300ms, 2.5s or 1m, in nanoseconds. */
-        long duration() {
-            double nanos = amount(
-                    Map.of("us", 1e3, "ms", 1e6, "s", 1e9, "m", 60e9, "h", 3600e9));
-            check(nanos >= 1e6 && nanos <= 500 * 3600e9, "a time from 1ms to 500h, as in 2.5s");
-            return (long) nanos;
-        }
-
-        /** The number in the value, times its unit; -1 if it is not one of these units. */
-        private double amount(Map<String, Double> units) {
-            String digits = value().replaceAll("[a-zA-Z]*$", "");
-            Double unit = units.get(value.substring(digits.length()).toLowerCase(Locale.ROOT));
-            boolean whole = digits.matches("[0-9]{1,10}");
-            boolean fraction = digits.matches("[0-9]{1,10}[.][0-9]{1,10}");
-            if (unit == null || !whole && !(fraction && unit > 1)) {
-                return -1;
-            }
-            return Double.parseDouble(digits) * unit;
-        }
-
-        private void check(boolean rule, String wanted) {
-            if (!rule) {
-                String given = value.isEmpty() ? "an empty text" : value;
-                throw new IllegalArgumentException(
-                        option + " takes " + wanted + ", not " + given);
-            }
         }
     }
 }

@@ -6,8 +6,8 @@ import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
 import java.time.LocalTime;
-import java.time.temporal.ChronoUnit;
-import java.util.Iterator;
+import java.util.ArrayDeque;
+import java.util.Deque;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -16,6 +16,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executor;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Semaphore;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
@@ -40,24 +41,20 @@ import java.util.function.BooleanSupplier;
 public class EchoServer implements AutoCloseable {
 
     private static final String TAG = "[server] ";
-
-    private InetAddress local;
+    private InetAddress local; // the address of the listener
     private ServerSocket listener;
     private Thread acceptor;
-    /** Starts a thread for each client. */
-    private Executor threads;
+    private Executor threads; // starts a thread for each client
     private final Set<Socket> clients = ConcurrentHashMap.newKeySet();
-    /** One permit for each client that may still be served. */
-    private Semaphore slots;
-    private volatile boolean limitTold;
-    private volatile boolean closed;
+    private Semaphore slots; // one permit for each client that may still be served
+    private final AtomicBoolean limitTold = new AtomicBoolean();
     private final LongAdder served = new LongAdder();
     private final LongAdder echoed = new LongAdder();
     private PrintStream err = System.err;
 
     /** Accepts clients until the server is closed; no other failure ends this loop. */
     private void acceptLoop() {
-        while (!closed) {
+        while (!listener.isClosed()) {
             try {
                 admit(listener.accept());
             } catch (IOException | OutOfMemoryError e) {
@@ -66,16 +63,15 @@ public class EchoServer implements AutoCloseable {
         }
     }
 
-    /** Has a client served in a thread of its own, as soon as there is a slot for it. */
+    /** Has a client served in a thread of its own; at the limit, as soon as another leaves. */
     private void admit(Socket client) {
-        takeSlot();
+        if (slots.availablePermits() == 0 && limitTold.compareAndSet(false, true)) {
+            log("--max-connections " + limit + " reached: further clients wait");
+        }
+        slots.acquireUninterruptibly();
         clients.add(client);
         try {
-            if (closed) {
-                release(client);
-            } else {
-                threads.execute(() -> serve(client));
-            }
+            threads.execute(() -> serve(client));
         } catch (OutOfMemoryError e) {
             release(client);
             throw e;
@@ -84,7 +80,7 @@ public class EchoServer implements AutoCloseable {
 
     /** Serves one client to its end. */
     private void serve(Socket client) {
-        String peer = address(client.getInetAddress(), client.getPort());
+        String peer = client.getRemoteSocketAddress().toString().substring(1);
         served.increment();
         logVerbose(peer, "connected");
         try {
@@ -92,7 +88,7 @@ public class EchoServer implements AutoCloseable {
             // has acknowledged its beginning, which the client delays by about 40 ms.
             client.setTcpNoDelay(!nagle);
             client.setKeepAlive(true); // so that a client that vanished is noticed at last
-            client.setSoTimeout(idleMillis);
+            client.setSoTimeout((int) (idleNanos / 1_000_000));
             echo(client.getInputStream(), client.getOutputStream());
             logVerbose(peer, "ended");
         } catch (IOException e) {
@@ -110,7 +106,7 @@ public class EchoServer implements AutoCloseable {
         int n;
         while ((n = read(in, buffer)) >= 0) { // -1 is the end
             if (trace) {
-                log(count(n, "byte"));
+                log(n + " bytes");
             }
             out.write(buffer, 0, n); // waits until there is room for all of them
             echoed.add(n);
@@ -128,36 +124,19 @@ public class EchoServer implements AutoCloseable {
         return in.read(buffer);
     }
 
-    /** At the limit of --max-connections it waits until a client leaves. */
-    private void takeSlot() {
-        if (!slots.tryAcquire()) {
-            if (!limitTold) {
-                limitTold = true;
-                log("--max-connections " + maxConnections + " reached: further clients wait");
-            }
-            slots.acquireUninterruptibly();
-        }
-    }
-
-    /** Reports why a client cannot be served. For example, no file descriptors are left. */
-    private void pauseAfter(Throwable e) {
-        try {
-            if (!closed) {
-                log("cannot serve a client, " + clients.size() + " open: " + e.getMessage());
-                // The others are still served, and some will leave. Without a pause the same
-                // failure would come back 80,000 times a second.
-                LockSupport.parkNanos(500_000_000);
-            }
-        } catch (OutOfMemoryError again) {
-            // not even memory for that line
-        }
-    }
-
     /** Closes a client's socket and makes room for the next client. */
     private void release(Socket client) {
         closeQuietly(client);
         clients.remove(client);
         slots.release();
+    }
+
+    /** Without a pause the same failure would come back 80,000 times a second. */
+    private void pauseAfter(Throwable e) {
+        if (!listener.isClosed()) {
+            log("cannot serve a client, " + clients.size() + " open: " + e.getMessage());
+            LockSupport.parkNanos(500_000_000); // meanwhile some of those will leave
+        }
     }
 
     // That was the echo. The rest is housekeeping: start and stop, messages, the command line.
@@ -171,25 +150,20 @@ public class EchoServer implements AutoCloseable {
 
     /** Serves until Ctrl-C, SIGTERM or an interrupt; returns the exit status: 0, 1 or 2. */
     static int run(PrintStream out, PrintStream err, String... args) {
-        EchoServer server = new EchoServer();
-        server.err = err;
         try {
-            server.parse(args);
-            if (server.help) {
+            if (List.of(args).contains("--help") || List.of(args).contains("-h")) {
                 out.print(HELP);
-                if (out.checkError()) {
-                    throw new IOException("cannot write to standard output");
-                }
             } else {
-                server.listen();
+                EchoServer server = start(args);
+                server.err = err;
                 server.serve(out);
             }
-            return 0;
+            return out.checkError() ? 1 : 0;
         } catch (IOException | OutOfMemoryError e) {
-            server.log(printable(e.getMessage()));
+            err.println(TAG + e.getMessage());
             return 1;
         } catch (IllegalArgumentException e) {
-            server.log(printable(e.getMessage()) + "; see --help");
+            err.println(TAG + e.getMessage() + "; see --help");
             return 2;
         }
     }
@@ -203,14 +177,16 @@ public class EchoServer implements AutoCloseable {
     }
 
     private void listen() throws IOException {
-        slots = new Semaphore(maxConnections);
+        slots = new Semaphore(limit);
         threads = virtual ? virtualThreads() : task -> startThread("client", task);
         try {
             local = InetAddress.getByName(host);
             // Up to 4096 clients may wait to be accepted; many systems allow fewer.
             listener = new ServerSocket(port, 4096, local);
         } catch (IOException e) {
-            throw new IOException("cannot listen on " + address(host, port) + ": " + advice(e));
+            throw new IOException("cannot listen on " + address(host, port) + ": "
+                    + e.getMessage() + "; --host takes an address of this machine, --port a"
+                    + " free port (0 finds one)");
         }
         acceptor = startThread("accept", this::acceptLoop);
     }
@@ -240,7 +216,7 @@ public class EchoServer implements AutoCloseable {
 
     @Override
     public String toString() {
-        return "EchoServer on " + address(local, port());
+        return "EchoServer on " + address(local.getHostAddress(), port());
     }
 
     /** Announces the server, waits until it is told to stop, and sums up. */
@@ -248,12 +224,11 @@ public class EchoServer implements AutoCloseable {
         Thread hook = new Thread(() -> closeAndSumUp(out), "stop");
         Runtime.getRuntime().addShutdownHook(hook); // Ctrl-C and SIGTERM run it
         try {
-            out.println(TAG + "listening on " + address(local, port()));
+            out.println(TAG + "listening on " + address(local.getHostAddress(), port()));
             if (local.getHostAddress().equals("127.0.0.1")) {
                 out.println(TAG + "loopback only; for all interfaces use --host 0.0.0.0");
-            }
-            if (local.isAnyLocalAddress() && !Boolean.getBoolean("java.net.preferIPv4Stack")) {
-                out.println(TAG + "all interfaces, for IPv4 and IPv6");
+            } else if (local.isAnyLocalAddress()) {
+                out.println(TAG + "all interfaces; IPv6, too, unless Java runs without it");
             }
             Thread.sleep(Long.MAX_VALUE);
         } catch (InterruptedException e) {
@@ -267,25 +242,25 @@ public class EchoServer implements AutoCloseable {
     /** Takes less than a second, even if nobody reads what the server prints. */
     private void closeAndSumUp(PrintStream out) {
         close();
-        Thread summary = startThread("summary", () -> out.println(TAG + "served "
-                + count(served.sum(), "connection") + ", " + count(echoed.sum(), "byte")
-                + " echoed"));
-        waitUntil(() -> !summary.isAlive(), 100_000_000);
+        String connections = served.sum() == 1 ? " connection, " : " connections, ";
+        Thread summary = startThread("summary", () -> out.println(TAG + "served " + served
+                + connections + echoed + " bytes echoed"));
+        waitUntil(() -> !summary.isAlive());
     }
 
-    /** Closes the listener and every connection; waits for their threads, 0.3 s at most. */
+    /** Closes the listener and every connection, and waits for their threads; 0.3 s at most. */
     @Override
     public void close() {
-        closed = true;
         closeQuietly(listener);
-        clients.forEach(EchoServer::closeQuietly);
-        slots.release(); // an acceptor that waits at the limit goes on, and ends
-        waitUntil(() -> clients.isEmpty() && !acceptor.isAlive(), 300_000_000);
+        waitUntil(() -> {
+            clients.forEach(EchoServer::closeQuietly);
+            return clients.isEmpty() && !acceptor.isAlive();
+        });
     }
 
-    private static void waitUntil(BooleanSupplier done, long limitNanos) {
+    private static void waitUntil(BooleanSupplier done) {
         long start = System.nanoTime();
-        while (!done.getAsBoolean() && System.nanoTime() - start < limitNanos) {
+        while (!done.getAsBoolean() && System.nanoTime() - start < 300_000_000) {
             LockSupport.parkNanos(1_000_000);
         }
     }
@@ -304,41 +279,15 @@ public class EchoServer implements AutoCloseable {
 
     private void logVerbose(String peer, String what) {
         if (verbose) {
-            log(LocalTime.now().truncatedTo(ChronoUnit.MILLIS) + " " + peer + " " + what);
+            log(LocalTime.now() + " " + peer + " " + what);
         }
     }
 
-    /** Why it cannot listen, and what to do about it. */
-    private static String advice(IOException e) {
-        String why = e.getMessage();
-        if (why.contains("in use") || why.contains("denied")) {
-            return why + "; choose another --port (0 takes any free one)";
-        }
-        if (why.contains("family unavailable")) {
-            return "this Java runs without IPv6";
-        }
-        return why + "; --host takes an address of this machine";
-    }
-
-    /** Such as "1 byte" or "2 bytes". */
-    private static String count(long n, String what) {
-        return n + " " + what + (n == 1 ? "" : "s");
-    }
-
-    private static String address(InetAddress at, int port) {
-        String host = at.getHostAddress(); // which is 0:0:0:0:0:0:0:1 for ::1
-        return address(host.replaceFirst("(^|:)0(:0)+(:|$)", "::"), port);
-    }
-
-    /** Such as 127.0.0.1:5050 or [::1]:5050. */
+    /** Such as 127.0.0.1:5050 or [::1]:5050, which Java would write as 0:0:0:0:0:0:0:1. */
     private static String address(String host, int port) {
         boolean bare = host.contains(":") && !host.startsWith("[");
-        return (bare ? "[" + host + "]" : host) + ":" + port;
-    }
-
-    /** The text with a dot for each character that would steer a terminal, not be shown. */
-    private static String printable(String text) {
-        return text.replaceAll("[\\p{C}\\p{Zl}\\p{Zp}\ufffd]", ".");
+        String name = bare ? "[" + host.replaceFirst("(^|:)0(:0)+(:|$)", "::") + "]" : host;
+        return name + ":" + port;
     }
 
     // The command line.
@@ -358,121 +307,83 @@ public class EchoServer implements AutoCloseable {
     private String host = "127.0.0.1";
     private int port = 5050;
     private int bufferSize = 16 * 1024;
-    private boolean nagle;
-    private int maxConnections = 10_000;
-    private int idleMillis; // 0 is for ever
-    private boolean verbose;
-    private boolean trace;
-    private boolean virtual;
-    private boolean spin;
-    private boolean help;
+    private int limit = 10_000; // of --max-connections
+    private long idleNanos; // 0 is for ever
+    private boolean nagle, verbose, trace, virtual, spin;
 
     private void parse(String... args) {
-        Words words = new Words(args);
-        while (words.nextOption()) {
-            switch (words.option) {
-                case "--host": host = words.host(); break;
-                case "--port": port = words.number(0, 65_535); break;
-                case "--bufsize": bufferSize = words.size(1); break;
+        Deque<String> words = new ArrayDeque<>(List.of(args));
+        while (!words.isEmpty()) {
+            String option = nextOption(words);
+            switch (option) {
+                case "--host": host = value(option, words); break;
+                case "--port": port = number(option, words, 0, 65_535); break;
+                case "--bufsize": bufferSize = size(option, words, 1); break;
                 case "--nagle": nagle = true; break;
-                case "--max-connections": maxConnections = words.number(1, 1_000_000); break;
-                case "--idle-timeout": idleMillis = (int) (words.duration() / 1_000_000); break;
+                case "--max-connections": limit = number(option, words, 1, 1_000_000); break;
+                case "--idle-timeout": idleNanos = nanos(option, words); break;
                 case "--verbose": verbose = true; break;
                 case "--trace": trace = true; break;
                 case "--virtual": virtual = true; break;
                 case "--spin": spin = true; break;
-                case "-h": case "--help": help = true; break;
-                default: throw new IllegalArgumentException("unknown option " + words.option);
+                default: throw new IllegalArgumentException("unknown option " + option);
             }
         }
     }
 
-    /** The words of a command line: options, each with its value behind it or after a "=". */
-    private static final class Words {
-        private final Iterator<String> rest;
-        /** The option that is read now, and its value; null as long as none was seen. */
-        private String option;
-        private String value;
-        private boolean valueUsed;
-
-        Words(String... args) {
-            rest = List.of(args).iterator();
+    /** The next option; --port=5050 counts as two words. */
+    private static String nextOption(Deque<String> words) {
+        String[] pair = words.remove().split("=", 2);
+        if (pair.length == 2) {
+            words.push(pair[1]);
         }
+        return pair[0];
+    }
 
-        /** Goes on to the next option; false if there is none. */
-        boolean nextOption() {
-            check(value == null || valueUsed, "no value"); // as in --verbose=yes
-            if (!rest.hasNext()) {
-                return false;
-            }
-            String[] pair = rest.next().split("=", 2);
-            option = pair[0];
-            value = pair.length == 2 ? pair[1] : null;
-            valueUsed = false;
-            return true;
+    private static String value(String option, Deque<String> words) {
+        check(!words.isEmpty() && !words.peek().isEmpty() && !words.peek().startsWith("--"),
+                option + " needs a value");
+        return words.remove();
+    }
+
+    private static int number(String option, Deque<String> words, int least, int most) {
+        String text = value(option, words);
+        double number = amount(text, Map.of("", 1.0));
+        check(number >= least && number <= most,
+                option + " takes a number from " + least + " to " + most + ", not " + text);
+        return (int) number;
+    }
+
+    private static int size(String option, Deque<String> words, int least) {
+        String text = value(option, words);
+        double bytes = amount(text, Map.of("", 1.0, "k", 0x1p10, "m", 0x1p20, "g", 0x1p30));
+        check(bytes >= least && bytes <= 0x1p30,
+                option + " takes a size such as 16k, from " + least + " to 1g, not " + text);
+        return (int) bytes;
+    }
+
+    private static long nanos(String option, Deque<String> words) {
+        String text = value(option, words);
+        double nanos = amount(text,
+                Map.of("us", 1e3, "ms", 1e6, "s", 1e9, "m", 60e9, "h", 3600e9));
+        check(nanos >= 1e6 && nanos <= 500 * 3600e9,
+                option + " takes a time such as 2.5s, from 1ms to 500h, not " + text);
+        return (long) nanos;
+    }
+
+    /** The number in a text, times its unit, without which it is whole; -1 if it is none. */
+    private static double amount(String text, Map<String, Double> units) {
+        String digits = text.replaceAll("[a-zA-Z]*$", "");
+        Double unit = units.get(text.substring(digits.length()).toLowerCase(Locale.ROOT));
+        if (unit == null || !text.matches("[0-9]{1,10}([.][0-9]+[a-zA-Z]+|[a-zA-Z]*)")) {
+            return -1;
         }
+        return Double.parseDouble(digits) * unit;
+    }
 
-        /** The value of the option, as it was given. */
-        String value() {
-            valueUsed = true;
-            if (value == null) {
-                value = rest.hasNext() ? rest.next() : "--";
-                if (value.startsWith("--")) { // the next option
-                    throw new IllegalArgumentException(option + " needs a value");
-                }
-            }
-            return value;
-        }
-
-        String host() {
-            String host = value();
-            boolean oneColon = host.matches("[^:]*:[^:]*"); // an IPv6 address has more
-            boolean portOrUrl = oneColon || host.contains("]:") || host.contains("/");
-            check(!host.isEmpty() && !portOrUrl,
-                    "a name or an address, and --port takes the port");
-            return host;
-        }
-
-        int number(int least, int most) {
-            double number = amount(Map.of("", 1.0));
-            check(number >= least && number <= most, "a number from " + least + " to " + most);
-            return (int) number;
-        }
-
-        /** A size in bytes, such as 512, 16k or 1m. */
-        int size(int least) {
-            double bytes = amount(Map.of("", 1.0, "k", 0x1p10, "m", 0x1p20, "g", 0x1p30));
-            check(bytes >= least && bytes <= 0x1p30,
-                    "a size from " + least + " to 1g, as in 16k");
-            return (int) bytes;
-        }
-
-        /** A time such as 300ms, 2.5s or 1m, in nanoseconds. */
-        long duration() {
-            double nanos = amount(
-                    Map.of("us", 1e3, "ms", 1e6, "s", 1e9, "m", 60e9, "h", 3600e9));
-            check(nanos >= 1e6 && nanos <= 500 * 3600e9, "a time from 1ms to 500h, as in 2.5s");
-            return (long) nanos;
-        }
-
-        /** The number in the value, times its unit; -1 if it is not one of these units. */
-        private double amount(Map<String, Double> units) {
-            String digits = value().replaceAll("[a-zA-Z]*$", "");
-            Double unit = units.get(value.substring(digits.length()).toLowerCase(Locale.ROOT));
-            boolean whole = digits.matches("[0-9]{1,10}");
-            boolean fraction = digits.matches("[0-9]{1,10}[.][0-9]{1,10}");
-            if (unit == null || !whole && !(fraction && unit > 1)) {
-                return -1;
-            }
-            return Double.parseDouble(digits) * unit;
-        }
-
-        private void check(boolean rule, String wanted) {
-            if (!rule) {
-                String given = value.isEmpty() ? "an empty text" : value;
-                throw new IllegalArgumentException(
-                        option + " takes " + wanted + ", not " + given);
-            }
+    private static void check(boolean rule, String message) {
+        if (!rule) {
+            throw new IllegalArgumentException(message);
         }
     }
 }
