@@ -294,11 +294,8 @@ public class AsyncEchoServer implements AutoCloseable {
     /** Adds an event loop, and its listener. */
     private void addLoop() throws IOException {
         String name = "loop-" + loops.size();
-        AsynchronousChannelGroup loop = AsynchronousChannelGroup.withFixedThreadPool(1, task -> {
-            Thread thread = new Thread(task, name);
-            thread.setDaemon(true);
-            return thread;
-        });
+        AsynchronousChannelGroup loop =
+                AsynchronousChannelGroup.withFixedThreadPool(1, task -> daemon(name, task));
         loops.add(loop);
         AsynchronousServerSocketChannel listener = AsynchronousServerSocketChannel.open(loop);
         listeners.add(listener);
@@ -312,6 +309,12 @@ public class AsyncEchoServer implements AutoCloseable {
         // Up to 4096 clients may wait to be accepted; many systems allow fewer.
         listener.bind(new InetSocketAddress(local, port), 4096);
         port = ((InetSocketAddress) listener.getLocalAddress()).getPort();
+    }
+
+    private static Thread daemon(String name, Runnable task) {
+        Thread thread = new Thread(task, name);
+        thread.setDaemon(true);
+        return thread;
     }
 
     /** Starts a thread that does not keep the program alive. */
