@@ -270,7 +270,7 @@ public class EchoServer implements AutoCloseable {
         String summary = TAG + "served " + count(served.sum(), "connection") + ", "
                 + count(echoed.sum(), "byte") + " echoed";
         Thread printing = startThread("summary", () -> out.println(summary));
-        waitUntil(() -> !printing.isAlive(), 400_000_000);
+        waitUntil(() -> !printing.isAlive(), 250_000_000);
     }
 
     /** Closes the listener and every connection; waits for their threads, 0.3 s at most. */
