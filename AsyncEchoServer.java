@@ -234,7 +234,6 @@ public class AsyncEchoServer implements AutoCloseable {
         }
     }
 
-    /** Adds an event loop, which has one thread, and its listener. */
     private void addLoop() throws IOException {
         AsynchronousChannelGroup loop = AsynchronousChannelGroup.withFixedThreadPool(1,
                 task -> new Thread(task, "loop"));
@@ -247,8 +246,7 @@ public class AsyncEchoServer implements AutoCloseable {
             listeners.get(0).setOption(StandardSocketOptions.SO_REUSEPORT, true);
             listener.setOption(StandardSocketOptions.SO_REUSEPORT, true);
         }
-        // Up to 4096 clients may wait to be accepted; many systems allow fewer.
-        listener.bind(new InetSocketAddress(local, port), 4096);
+        listener.bind(new InetSocketAddress(local, port), 4096); // so many clients may wait
         port = ((InetSocketAddress) listener.getLocalAddress()).getPort();
         acceptors.add(startThread("accept", () -> acceptLoop(listener)));
     }
@@ -385,6 +383,8 @@ public class AsyncEchoServer implements AutoCloseable {
                 default: throw new IllegalArgumentException("unknown option " + option);
             }
         }
+        check(!host.matches("[^:]*:[^:]*|.*]:.*|.*/.*"), // one colon: IPv6 has more
+                "--host takes a name or an address, and --port the port, not " + host);
     }
 
     /** The next option; --port=5050 counts as two words. */

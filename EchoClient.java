@@ -1603,6 +1603,8 @@ public class EchoClient {
         if (bench && !given.contains("--message") && randomBytes < 0) {
             randomBytes = 1024;
         }
+        check(!host.matches("[^:]*:[^:]*|.*]:.*|.*/.*"), // one colon: IPv6 has more
+                "--host takes a name or an address, and --port the port, not " + host);
         check(!given.containsAll(List.of("--message", "--size")),
                 "--message and --size exclude each other");
         check(!given.containsAll(List.of("--repeat", "--duration")),

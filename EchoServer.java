@@ -78,7 +78,6 @@ public class EchoServer implements AutoCloseable {
         }
     }
 
-    /** Serves one client to its end. */
     private void serve(Socket client) {
         String peer = client.getRemoteSocketAddress().toString().substring(1);
         served.increment();
@@ -329,6 +328,8 @@ public class EchoServer implements AutoCloseable {
                 default: throw new IllegalArgumentException("unknown option " + option);
             }
         }
+        check(!host.matches("[^:]*:[^:]*|.*]:.*|.*/.*"), // one colon: IPv6 has more
+                "--host takes a name or an address, and --port the port, not " + host);
     }
 
     /** The next option; --port=5050 counts as two words. */
