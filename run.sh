@@ -18,14 +18,14 @@ CDPATH=''     # a cd goes where it says, and prints nothing
 unset OMP_NUM_THREADS OMP_THREAD_LIMIT # nproc would take them for the number of cores
 
 # The demos, in seconds what each takes, and what it shows.
-demos='nagle      7 s  an echo written in pieces: 44 ms, not microseconds
-stream     4 s  one message, several reads: TCP has no messages
-warmup     6 s  a run cold and warm: what compiling does to a measurement
-wakeup     6 s  blocking and polling: what waking a thread costs
+demos='nagle      8 s  an echo written in pieces: 44 ms, not microseconds
+stream     3 s  one message, several reads: TCP has no messages
+warmup     7 s  a run cold and warm: what compiling does to a measurement
+wakeup     9 s  blocking and polling: what waking a thread costs
 threads   20 s  threads and event loops: 1 connection and 1000
 omission  10 s  the server stands still: what a closed loop misses
-size       8 s  64 B to 1 MiB: what a message costs, and what its bytes do
-deadlock   8 s  why a client must read while it writes'
+size      10 s  64 B to 1 MiB: what a message costs, and what its bytes do
+deadlock   6 s  why a client must read while it writes'
 
 usage() {
     cat <<END
@@ -139,7 +139,7 @@ python_pair() { # NAME ARGUMENT...
 # ---------------------------------------------------------------- the demos
 
 run_demos() { # [NAME...|all] [--step]
-    local name seconds text chosen=()
+    local name chosen=()
     for name in "$@"; do
         if [ "$name" = --step ]; then
             stepping=yes
@@ -157,8 +157,7 @@ run_demos() { # [NAME...|all] [--step]
     fi
     prepare_java
     for name in "${chosen[@]}"; do
-        read -r seconds _ text <<<"$(sed -n "s/^$name  *//p" <<<"$demos")"
-        title "$name ($seconds s): $text"
+        title "$(grep "^$name " <<<"$demos" | sed 's/  *\([0-9]* s\)  */ (\1): /')"
         step 'Each start takes a second or two, because java compiles the source first.'
         "demo_$name"
         stop_all
@@ -177,8 +176,8 @@ demo_nagle() {
 
     without=$(ns mean 1) with=$(ns mean 2)
     seen $((with > 10000000 && with > 5 * without)) || return
-    say "With --nagle a round trip took $(ratio "$with" "$without") times as long. The server's
-        system held the second piece until the first was acknowledged (RFC 896), and the client's
+    say "With --nagle a round trip took $(ratio "$with" "$without") as long. The server's system
+        held the second piece until the first was acknowledged (RFC 896), and the client's
         delays that: $(duration $((with - without))) of waiting."
 }
 
@@ -193,9 +192,9 @@ demo_stream() {
 
     reads=$(grep -c '^\[server\].* bytes' "$scratch/errors")
     seen $((reads > 1)) || return
-    say "One write in the client, $reads reads and writes in the server, and the echo came in
-        $(whole reads_mean 1). TCP carries bytes in their order, without borders between messages:
-        one who needs messages counts bytes, as EchoClient does, or looks for line ends."
+    say "One write in the client, $reads reads in the server, and reads of the echo in the client:
+        $(whole reads_mean 1). TCP carries bytes in their order, without borders between messages.
+        One who needs messages counts bytes, as EchoClient does, or looks for line ends."
 }
 
 demo_warmup() {
@@ -207,13 +206,13 @@ demo_warmup() {
 
     seen $(($(ns p50 1) > $(ns p50 2) && 2 * $(ns p90 1) > 3 * $(ns p90 2))) || return
     say "Code runs slowly until it is compiled: cold, p90 is $(ratio "$(ns p90 1)" "$(ns p90 2)")
-        times the warm one. The second client's first message took $(figure warmup.first_us 2), too,
+        the warm one. The second client's first message took $(figure warmup.first_us 2), too,
         but $(whole warmup.messages 2) went ahead of those that count. See results/cold.svg and
         warm.svg."
 }
 
 demo_wakeup() {
-    local blocking polling
+    local blocking polling saved rate
     if [ "$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)" -lt 2 ]; then
         say 'This cannot be shown on one core: while one end polls, the other cannot run.'
         return
@@ -227,14 +226,15 @@ demo_wakeup() {
     table p50 p99 messages_s
 
     blocking=$(ns p50 1) polling=$(ns p50 2)
+    saved=$((blocking - polling))
     seen $((10 * blocking > 11 * polling)) || return
-    say "Polling saves $(duration $((blocking - polling))) of $(figure p50 1) (p50). A round trip
-        wakes two threads, one at each end: about $(duration $(((blocking - polling) / 2))) for
-        each. The price: two cores that do nothing but ask."
-    if (($(whole messages_s 2) < $(whole messages_s 1) * 11 / 10)); then
-        say "But it moved only $(ratio "$(value messages_s 2)" "$(value messages_s 1)") times as many
-            messages: one of the cores had other work to do, and polling pays only while each end
-            has a core to itself."
+    say "Polling saves $(duration "$saved") of $(figure p50 1) (p50). A round trip wakes two
+        threads, one at each end: about $(duration $((saved / 2))) for each. The price: two cores
+        that do nothing but ask."
+    rate=$(ratio "$(value messages_s 2)" "$(value messages_s 1)")
+    if (($(whole messages_s 2) < 11 * $(whole messages_s 1) / 10)); then
+        say "But it moved $rate as many messages: one of the cores had other work to do, and polling
+            pays only while each end has a core to itself."
     fi
 }
 
@@ -270,7 +270,7 @@ demo_threads() {
     done
     for ((n = 1; n <= servers; n++)); do
         say "${label[n]}: over $many connections $(ratio "$(value messages_s "$n")" "${rates[n]}")
-            times as many messages a second as over one. Half of them took $(figure p50 "$n") or
+            as many messages a second as over one. Half of them took $(figure p50 "$n") or
             less, one in a hundred $(figure p99 "$n") or more."
     done
     say 'Where half are quick and one in a hundred is a thousand times slower, a few connections are
@@ -321,9 +321,9 @@ demo_size() {
     table p50 throughput_mib_s
 
     seen $(($(ns p50 2) < 5 * $(ns p50 1) && $(ns p50 3) > 8 * $(ns p50 2))) || return
-    say "From 64 B to 16 KiB, 256 times the bytes took $(ratio "$(ns p50 2)" "$(ns p50 1)") times as
-        long: overhead, $(figure p50 1) a message. From 16 KiB to 1 MiB, 64 times the bytes took
-        $(ratio "$(ns p50 3)" "$(ns p50 2)") times as long: now it is the bytes that cost."
+    say "From 64 B to 16 KiB, 256 times the bytes took $(ratio "$(ns p50 2)" "$(ns p50 1)") as long:
+        overhead, $(figure p50 1) a message. From 16 KiB to 1 MiB, 64 times the bytes took
+        $(ratio "$(ns p50 3)" "$(ns p50 2)") as long: now it is the bytes that cost."
 }
 
 # The audience is shown this function as it stands here.
@@ -351,7 +351,7 @@ demo_deadlock() {
     done
     measure EchoClient deadlock 1 --size 64m --warmup 0 --repeat 1
 
-    kill -0 "$sender" && [ "$wrote" = "$(tail -n 1 "$scratch/naive")" ]
+    kill -0 "$sender" 2>/dev/null && [ "$wrote" = "$(tail -n 1 "$scratch/naive")" ]
     seen $(($? == 0)) || return
     say "The naive sender $wrote of 65536 and hangs: the server cannot write to one who does not
         read, so it reads no more either, and all buffers between them are full. EchoClient reads
@@ -414,21 +414,12 @@ table() { # NAME...
         for name in "$@"; do
             printf '\n%-23s' "$name"
             for ((n = from; n < from + 3 && n <= results; n++)); do
-                printf '%11s%8s' "$(figure "$name" "$n")" "$(ratio_to_first "$name" "$n")"
+                printf '%11s' "$(figure "$name" "$n")"
+                printf '%8s' "$(ratio "$(value "$name" "$n")" "$(value "$name" 1)")"
             done
         done
         printf '\n'
     done
-}
-
-ratio_to_first() { # NAME RESULT
-    local this first
-    this=$(value "$1" "$2") first=$(value "$1" 1)
-    if [ -n "$this" ] && [ "${first:-0}" -gt 0 ]; then
-        echo "$(ratio "$this" "$first")x"
-    else
-        echo -
-    fi
 }
 
 # ---------------------------------------------------------------- the tests
@@ -444,7 +435,7 @@ run_tests() { # MAVEN_ARGUMENT...
     # With a process group of its own, because what a script starts otherwise in the background is
     # deaf to Ctrl-C, and the programs under test would be, too.
     set -m -o pipefail
-    mvn -B -f test/pom.xml test "$@" </dev/null | grep -E "$telling" &
+    mvn -B -f test/pom.xml test "$@" </dev/null | { grep -E "$telling" || true; } &
     wait $!
 }
 
@@ -455,10 +446,8 @@ prepare_java() {
     # What is relative in the environment was meant from where we were called.
     IFS=: read -r -a entries <<<"$PATH"
     for entry in "${entries[@]}"; do
-        case $entry in
-            /*) absolute=$absolute:$entry ;;
-            *) absolute=$absolute:$PWD/$entry ;;
-        esac
+        [ "${entry#/}" != "$entry" ] || entry=$PWD/$entry
+        absolute=$absolute:$entry
     done
     PATH=${absolute#:}
     if [ -n "${JAVA_HOME-}" ]; then
@@ -469,7 +458,7 @@ prepare_java() {
     cd "$(here)" && mkdir -p results || exit 1 # either has said why
     # JDK 11 refuses a source beside its class. So the class path is a folder without classes.
     export CLASSPATH=results
-    release=$(java -version 2>&1 >/dev/null | LC_ALL=C sed -n 's/.*version "\(1\.\)*\([0-9]*\).*/\2/p')
+    release=$(java -version 2>&1 >/dev/null | LC_ALL=C sed -n 's/.* version "\([0-9]*\).*/\1/p')
     [ "${release:-0}" -ge 11 ] || fail "no JDK from version 11 on: java is ${release:-not there}"
     java --describe-module jdk.compiler >/dev/null 2>&1 || fail 'this java is no JDK: no compiler'
     prepare
@@ -480,10 +469,8 @@ here() {
     local file=$0 target
     while [ -L "$file" ]; do
         target=$(readlink "$file")
-        case $target in
-            /*) file=$target ;;
-            *) file=$(dirname "$file")/$target ;;
-        esac
+        [ "${target#/}" != "$target" ] || target=$(dirname "$file")/$target
+        file=$target
     done
     dirname "$file"
 }
@@ -503,11 +490,13 @@ prepare() {
 stop_all() {
     local process tries=0
     for process in $(jobs -p); do
-        kill "$process" || kill -- "-$process"
+        kill -TERM -- "-$process" || kill -TERM "$process"
         kill -CONT "$process"
     done
     while [ -n "$(jobs -pr)" ] && [ $((tries += 1)) -lt 100 ]; do sleep 0.05; done
-    for process in $(jobs -p); do kill -KILL "$process"; done
+    for process in $(jobs -p); do
+        kill -KILL -- "-$process" || kill -KILL "$process"
+    done
     wait
     servers=0 results=0 core=''
     : >"$scratch/errors"
@@ -663,12 +652,16 @@ classic() { # NAME RESULT
 
 # A figure without decimals.
 whole() { # NAME RESULT
-    echo $((($(value "$1" "$2") + 500000) / 1000000))
+    local millionths
+    millionths=$(value "$1" "$2")
+    echo $(((${millionths:-0} + 500000) / 1000000))
 }
 
 # A time in whole nanoseconds.
 ns() { # NAME RESULT
-    echo $(($(value "$1" "$2") / 1000))
+    local millionths
+    millionths=$(value "$1" "$2")
+    echo $((${millionths:-0} / 1000))
 }
 
 duration() { # NANOSECONDS
@@ -695,13 +688,17 @@ three() { # MILLIONTHS
     fi
 }
 
-# How many times as much one is as the other.
+# How many times as much one is as the other, such as "2.50x".
 ratio() { # NUMBER NUMBER
-    local this=$1 first=$2
+    local this=${1:-0} first=${2:-0}
     while ((this > 9000000000000)); do # a million times that is too large for bash
         this=$((this / 10)) first=$((first / 10))
     done
-    three $((first == 0 ? 0 : this * 1000000 / first))
+    if [ -n "$1" ] && ((first > 0)); then
+        echo "$(three $((this * 1000000 / first)))x"
+    else
+        echo -
+    fi
 }
 
 # ---------------------------------------------------------------- helpers: on the screen
@@ -727,10 +724,6 @@ show() { # WORD...
         line="$line $word"
     done
     echo "$line"
-}
-
-show_pinned() { # WORD...
-    if [ -n "$core" ]; then show taskset -c "$core" "$@"; else show "$@"; fi
 }
 
 fail() { # MESSAGE [STATUS]
