@@ -694,10 +694,12 @@ ratio() { # NUMBER NUMBER
     while ((this > 9000000000000)); do # a million times that is too large for bash
         this=$((this / 10)) first=$((first / 10))
     done
-    if [ -n "$1" ] && ((first > 0)); then
-        echo "$(three $((this * 1000000 / first)))x"
-    else
+    if [ -z "$1" ] || ((first == 0)); then
         echo -
+    elif ((this / first > 99999)); then
+        echo '>99999x'
+    else
+        echo "$(three $((this * 1000000 / first)))x"
     fi
 }
 

@@ -220,16 +220,16 @@ class RunShTest extends FreshCopy {
         Assertions.assertEquals("precious", Files.readString(folder.resolve("theirs/results")));
     }
 
-    /** In Turkish, and in other languages, [a-z] is not what it is in English. */
+    /** In Turkish [a-z] is not what it is in English; Germans have a decimal comma. */
     @ParameterizedTest
-    @ValueSource(strings = {"tr_TR", "et_EE", "de_DE", "fa_IR", "ar_EG", "ja_JP"})
+    @ValueSource(strings = {"tr_TR", "de_DE"})
     void figuresAreTheSameInEveryLocale(String locale) throws Exception {
         assumeLocale(locale);
         write("a.json", good());
         write("b.json", result("1024", "16000.5", "5.125", "102", "500.0", "0.25E7", ", "
                 + String.format(RTT, "5.0", "9.0", "null", "11.0").replace("rtt", "response")));
         Assertions.assertEquals(withStatus("LC_ALL=C ./run.sh compare a.json b.json"),
-                withStatus(IN_LOCALE + locale + " ./run.sh compare a.json b.json"));
+                withStatus(IN_LOCALE + locale + ".UTF-8 ./run.sh compare a.json b.json"));
     }
 
     private static final String IN_LOCALE = "LOCPATH=$PWD/locales LC_ALL=";
@@ -237,7 +237,7 @@ class RunShTest extends FreshCopy {
     /** Makes a locale in the fresh copy, where this system can. */
     private void assumeLocale(String locale) throws Exception {
         String made = withStatus("mkdir locales; localedef -i " + locale + " -f UTF-8 locales/"
-                + locale);
+                + locale + ".UTF-8");
         Assumptions.assumeTrue(made.endsWith("exit 0\n"), made);
     }
 
@@ -247,7 +247,7 @@ class RunShTest extends FreshCopy {
         assumeLocale("tr_TR");
         write("tools/python3", "#!/bin/sh\nexit 1\n");
         String printed = withStatus("chmod +x tools/*; PATH=$PWD/tools:$PATH " + IN_LOCALE
-                + "tr_TR ./run.sh --port 0 --async-port 0");
+                + "tr_TR.UTF-8 ./run.sh --port 0 --async-port 0");
         Assertions.assertTrue(printed.endsWith("exit 0\n"), printed);
         Assertions.assertTrue(printed.contains("this machine      published\n"), printed);
         for (String row : List.of("average N ms 0.030 ms", "p95 N ms 0.053 ms",
@@ -264,10 +264,8 @@ class RunShTest extends FreshCopy {
     @ValueSource(strings = {
         // through symbolic links, from another folder
         "mkdir far away; ln -s ../run.sh far/link; ln -s ../far/link away/run; cd away; ./run",
-        // JAVA_HOME and PATH that are relative to another folder
+        // a JAVA_HOME that is relative to another folder
         "mkdir away; ln -s \"$HOME_OF_JAVA\" jdk; cd away; JAVA_HOME=../jdk ../run.sh",
-        "mkdir away; ln -s \"$HOME_OF_JAVA\" jdk; cd away; JAVA_HOME= PATH=../jdk/bin:$PATH"
-            + " ../run.sh",
         // classes beside the sources, and on a class path
         "$HOME_OF_JAVA/bin/javac -d . *.java; CLASSPATH=$PWD ./run.sh",
         // what the JVM prints on standard output, between the lines of the programs
@@ -284,6 +282,15 @@ class RunShTest extends FreshCopy {
         for (String other : List.of("away", "far")) {
             Assertions.assertFalse(Files.exists(folder.resolve(other + "/results")), other);
         }
+    }
+
+    @Test
+    void aRelativePathIsMeantFromWhereOneIs() throws Exception {
+        write("tools/java", "#!/bin/sh\n: >'" + folder + "/used'\nexec \"$HOME_OF_JAVA/bin/java\""
+                + " \"$@\"\n");
+        shell("chmod +x tools/java; mkdir away; cd away; JAVA_HOME= PATH=../tools:$PATH"
+                + " ../run.sh demo stream");
+        Assertions.assertTrue(Files.exists(folder.resolve("used")));
     }
 
     private static String tail(String text) {
