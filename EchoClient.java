@@ -664,7 +664,7 @@ public class EchoClient {
         try {
             client.parse(args);
         } catch (IllegalArgumentException e) {
-            err.println("[client] " + printable(e.getMessage()) + "; see --help");
+            err.println("[client] " + printable(e.getMessage()));
             return 2;
         }
         int status = 0;
@@ -1680,7 +1680,7 @@ public class EchoClient {
             case "--hgrm": hgrmName = value(option, words); break;
             case "--plot": plotName = value(option, words); break;
             case "-h": case "--help": help = true; break;
-            default: throw new IllegalArgumentException("unknown option " + option);
+            default: check(false, "unknown option " + option);
         }
     }
 
@@ -1719,7 +1719,7 @@ public class EchoClient {
         String text = value(option, words);
         double bytes = amount(text, Map.of("", 1.0, "k", 0x1p10, "m", 0x1p20, "g", 0x1p30));
         check(bytes >= least && bytes <= 0x1p30,
-                option + " takes a size such as 16k, from " + least + " to 1g, not " + text);
+                option + " takes a size from " + least + " to 1g, such as 16k, not " + text);
         return (int) bytes;
     }
 
@@ -1728,7 +1728,7 @@ public class EchoClient {
         double nanos = amount(text,
                 Map.of("us", 1e3, "ms", 1e6, "s", 1e9, "m", 60e9, "h", 3600e9));
         check(nanos >= 1e6 && nanos <= 500 * 3600e9,
-                option + " takes a time such as 2.5s, from 1ms to 500h, not " + text);
+                option + " takes a time from 1ms to 500h, such as 2.5s, not " + text);
         return (long) nanos;
     }
 
@@ -1744,7 +1744,7 @@ public class EchoClient {
 
     private static void check(boolean rule, String message) {
         if (!rule) {
-            throw new IllegalArgumentException(message);
+            throw new IllegalArgumentException(message + "; see --help");
         }
     }
 }
