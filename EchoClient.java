@@ -399,7 +399,7 @@ public class EchoClient {
         } else if (what.contains("Temporary failure")) {
             return "no name server answers; check the network, or give an address";
         } else if (e instanceof UnknownHostException) {
-            return "unknown host; --host takes a name or an address, --port the port";
+            return "unknown host; check --host";
         } else if (e instanceof SocketTimeoutException || what.contains("timed out")) {
             return "no answer within " + time(timeoutNanos)
                     + "; is the host up, does a firewall drop this port, is the server full?";
@@ -788,12 +788,8 @@ public class EchoClient {
         if (done == 0) {
             return "no echo yet on " + count(connections.size(), "connection");
         }
-        String name = "measured";
-        Limit limit = measureLimit;
-        if (tally == warmup) {
-            name = "warm-up";
-            limit = warmupLimit;
-        }
+        String name = tally == warmup ? "warm-up" : "measured";
+        Limit limit = tally == warmup ? warmupLimit : measureLimit;
         double seconds = (System.nanoTime() - beganNanos) / 1e9;
         String mean = time(tally.rtt.mean());
         if (limit.nanos < ENDLESS) {
@@ -1226,7 +1222,7 @@ public class EchoClient {
         print("behind schedule: %.1f %% of the messages, by %s at most", percent,
                 time(measured.behind.max.get()));
         if (result.unsent > 0) {
-            print("due, but not sent: %s", count(result.unsent, "message"));
+            print("%,d messages were due and not sent", result.unsent);
         }
     }
 
@@ -1661,8 +1657,9 @@ public class EchoClient {
         switch (option) {
             case "--host": host = value(option, words); break;
             case "--port": port = number(option, words, 1, 65_535); break;
-            case "--message": // the only value that may be empty
-                messageText = "".equals(words.peek()) ? words.remove() : value(option, words);
+            case "--message": // takes any text, also an empty one, or one like an option
+                check(!words.isEmpty(), option + " needs a value");
+                messageText = words.remove();
                 break;
             case "--size": randomBytes = size(option, words, 0); break;
             case "--bench": bench = true; break;
