@@ -69,10 +69,10 @@ public class EchoClient {
 
     private final PrintStream out;
     private final PrintStream err;
-    private PrintStream text; // is out, or nothing with --json -, which has out for itself
+    private PrintStream text; // with --json -, out is for the JSON alone
     private boolean hasResult; // whether more is shown than a message and its echo
 
-    private ByteBuffer payload; // the bytes of all messages; a message is a window on them
+    private ByteBuffer payload; // the bytes of all messages; each is a part of them
     private int messageSize;
     private int differentMessages = 1;
     private volatile InetAddress server; // that answered first; all connections go there
@@ -93,10 +93,11 @@ public class EchoClient {
     private final List<String> warnings = new ArrayList<>();
     private volatile boolean stopped; // all threads have to end
     private volatile boolean interrupted; // the user wanted that (Ctrl-C)
-    private volatile boolean invalid; // a wrong byte came back: no figure can be trusted
+    private volatile String wrongByte; // where one came back: then no figure can be trusted
     private volatile Throwable failure; // the first one; null if there is none
     private final CountDownLatch over = new CountDownLatch(1); // opens when it is stopped
     private volatile boolean reported; // the result is out
+    private volatile String erase = ""; // clears the line of the progress, if there is one
     /** Where the result goes, besides the text; null if it was not asked for. */
     private FileOutputStream jsonFile;
     private FileOutputStream hgrmFile;
@@ -165,7 +166,7 @@ public class EchoClient {
             if (loss != null) {
                 compare(message, trip); // a wrong byte explains more than a missing one
                 phase.lost.increment();
-                throw new IOException(explain(loss, trip, message.remaining()), loss);
+                throw new IOException(whyLost(loss, trip, message.remaining()), loss);
             }
         }
 
@@ -256,30 +257,33 @@ public class EchoClient {
             if (at < 0 || at == echo.limit()) {
                 return; // equal, or equal as far as the echo came
             }
-            invalid = true;
             String sent = "nothing more";
             if (at < message.remaining()) {
                 sent = format("0x%02x", message.get(message.position() + at));
             }
-            throw new IOException(format("INVALID: %s %d, offset %d: sent %s, received 0x%02x;"
-                    + " is it an echo server?", trip.kind, trip.number, at, sent,
-                    echo.get(at)));
+            String where = format("INVALID: %s %d, offset %d: sent %s, received 0x%02x; ",
+                    trip.kind, trip.number, at, sent, echo.get(at));
+            if (echoesBefore() > 0) {
+                wrongByte = where + "the server, or something on the path, has changed it";
+            } else {
+                wrongByte = where + "is it an echo server?";
+            }
+            throw new IOException(wrongByte);
         }
 
         /** Why a round trip was not finished, and what to do about it. */
-        private String explain(Exception loss, Trip trip, int size) {
+        private String whyLost(Exception loss, Trip trip, int size) {
             String where = format(" in %s %d, after %d of %d bytes of the echo; ", trip.kind,
                     trip.number, echo.limit(), size);
             if (!timedOut) {
                 return "connection lost: " + loss.getMessage() + where + "look at the server";
             }
             where = "timed out: nothing moved for " + time(timeoutNanos) + where;
-            long before = warmup.rtt.count() + measured.rtt.count();
-            if (before > 0) {
-                where += count(before, "message") + " came back before: the path or the server"
-                        + " has gone silent; ";
+            if (echoesBefore() > 0) {
+                where += count(echoesBefore(), "message") + " came back before: the path or the"
+                        + " server has gone silent; ";
             }
-            if (before > 0 || echo.limit() > 0) {
+            if (echoesBefore() > 0 || echo.limit() > 0) {
                 return where + "--timeout allows more";
             }
             if (size > 500) {
@@ -287,6 +291,10 @@ public class EchoClient {
             }
             return where + "is it an echo server, is it full (--max-connections), or does it"
                     + " wait for a line end, which --message - sends without --bench?";
+        }
+
+        private long echoesBefore() {
+            return warmup.rtt.count() + measured.rtt.count();
         }
 
         /** The next message of a benchmark: its round trip, and the comparison. */
@@ -303,14 +311,14 @@ public class EchoClient {
             return window.limit(from + messageSize).position(from);
         }
 
-        void open(InetAddress address, long timeoutNanos) throws IOException {
+        void open(InetAddress address, long limitNanos) throws IOException {
             if (stopped) {
                 throw new IOException("stopped");
             }
             // Nagle's algorithm (RFC 896) would hold back the end of a message until the server
             // has acknowledged its beginning, which the server delays by about 40 ms.
             channel.setOption(StandardSocketOptions.TCP_NODELAY, !nagle);
-            int millis = (int) Math.max(1, timeoutNanos / 1_000_000);
+            int millis = (int) Math.max(1, limitNanos / 1_000_000);
             channel.socket().connect(new InetSocketAddress(address, port), millis);
             if (channel.getLocalAddress().equals(channel.getRemoteAddress())) {
                 // TCP lets a socket connect to itself, if its own port happens to be the one
@@ -321,8 +329,9 @@ public class EchoClient {
         }
 
         /**
-         * Closes the connection if nothing has moved for so many looks. They count, not time:
-         * after this program was suspended (Ctrl-Z, a laptop's lid), an echo may be there.
+         * Closes the connection if so many looks in a row saw no byte move. Looks are counted,
+         * not time: after this program was suspended (Ctrl-Z, the lid of a laptop), the echo
+         * may have come, and only wait to be read.
          */
         void look(long mostLooks) {
             long moved = movedNanos;
@@ -370,7 +379,7 @@ public class EchoClient {
                     return connection;
                 } catch (IOException e) {
                     connection.close();
-                    if (reason == null) { // the first address is the one that was meant
+                    if (reason == null) {
                         reason = e;
                     }
                 }
@@ -385,13 +394,13 @@ public class EchoClient {
     /** What is wrong, and what to do about it. */
     private String whyNotConnected(IOException e) {
         String what = "" + e.getMessage();
-        if (what.contains("interface") || what.contains("scope")) {
+        if (host.contains("%") && e instanceof UnknownHostException) {
             return "unknown network interface; check what follows the % in --host";
         } else if (what.contains("Temporary failure")) {
             return "no name server answers; check the network, or give an address";
         } else if (e instanceof UnknownHostException) {
             return "unknown host; --host takes a name or an address, --port the port";
-        } else if (e instanceof SocketTimeoutException) {
+        } else if (e instanceof SocketTimeoutException || what.contains("timed out")) {
             return "no answer within " + time(timeoutNanos)
                     + "; is the host up, does a firewall drop this port, is the server full?";
         } else if (e instanceof BindException) {
@@ -510,7 +519,7 @@ public class EchoClient {
         }
     }
 
-    /** What each thread does in a benchmark. All meet, so that each phase begins for all. */
+    /** What each thread does in a benchmark. They wait for each other before each phase. */
     private void benchmark(Connection connection)
             throws IOException, InterruptedException, BrokenBarrierException {
         allConnected.await();
@@ -524,15 +533,16 @@ public class EchoClient {
         allDone.await(); // nobody closes earlier: that would take time from the others
     }
 
-    /** Run by the thread that comes last to the meeting, while the others wait. */
+    /** Run by the last thread that arrives at the barrier, while the others wait. */
     private void beginMeasurement() {
-        if (rate > 0 && warmup.rtt.count() > 0) {
+        if (rate > 0 && warmup.rtt.supports(80)) {
+            // The median, because the first messages are slow.
             double carried = (double) SECOND / warmup.rtt.percentile(50);
             double needed = Math.ceil(rate / carried);
             if (needed > parallel) { // worth knowing at once
                 warnings.add(format("one connection carries %s/s; --rate %d needs --parallel"
                         + " %.0f", rounded(carried), rate, needed));
-                err.println("[bench] warning: " + warnings.get(0));
+                err.println(erase + "[bench] warning: " + warnings.get(0));
             }
         }
         phase = measured;
@@ -564,7 +574,8 @@ public class EchoClient {
         long number = 0;
         trip.endNanos = beganNanos;
         try {
-            // What was due before the end is sent after it, too, but not for ever.
+            // What was due before the end is sent after it, too, for as long again at most.
+            // (2 * limit.nanos would overflow.)
             while (number < total && trip.endNanos - beganNanos - limit.nanos <= limit.nanos) {
                 long due = dueNanos(connection, number);
                 boolean late = trip.endNanos > due; // an echo was still under way
@@ -573,15 +584,27 @@ public class EchoClient {
                     return;
                 }
                 connection.sendNext(trip);
-                measured.record(trip, due, late);
+                measured.recordScheduled(trip, due, late);
                 number++;
             }
         } finally {
-            // What is due by now and has no echo counts, too: as far as it has waited.
-            while (number < total && dueNanos(connection, number) < System.nanoTime()) {
-                measured.recordWaiting(dueNanos(connection, number));
-                number++;
+            if (number < total) {
+                endNow();
+                countWaiting(connection, number, total);
             }
+        }
+    }
+
+    /**
+     * What is due by now and has no echo counts, too: as far as it has waited. If there are
+     * very many, neighbours are counted together, as if all had waited as long as the first.
+     */
+    private void countWaiting(Connection connection, long first, long total) {
+        long due = dueHere(connection, new Limit(total, endedNanos - beganNanos));
+        long together = 1 + (due - first) / 100_000;
+        for (long number = first; number < due; number += together) {
+            measured.recordWaiting(dueNanos(connection, number),
+                    Math.min(together, due - number));
         }
     }
 
@@ -637,18 +660,18 @@ public class EchoClient {
 
     /** Returns 0 if it worked, 1 if it failed, 2 for a wrong command line, 130 on Ctrl-C. */
     static int run(PrintStream out, PrintStream err, String... args) {
-        int status = 0;
+        EchoClient client = new EchoClient(out, err);
         try {
-            EchoClient client = new EchoClient(out, err);
             client.parse(args);
-            if (client.help) {
-                out.print(HELP);
-            } else {
-                status = client.measureAndReport();
-            }
         } catch (IllegalArgumentException e) {
             err.println("[client] " + printable(e.getMessage()) + "; see --help");
             return 2;
+        }
+        int status = 0;
+        if (client.help) {
+            out.print(HELP);
+        } else {
+            status = client.measureAndReport();
         }
         if (out.checkError()) {
             err.println("[client] cannot write to standard output");
@@ -675,7 +698,7 @@ public class EchoClient {
         } catch (InterruptedException e) {
             // the user wants to stop
         } finally { // jshell's Ctrl-C throws an error into this thread
-            stop(null, true);
+            stop(null, true); // if the run is over, this does nothing
             waitFor(threads::isEmpty);
             status = report();
             reported = true;
@@ -736,19 +759,17 @@ public class EchoClient {
         boolean show = bench && err == System.err && errorIsTerminal();
         long lookNanos = Math.min(timeoutNanos / 10, SECOND / 2);
         long nextNanos = System.nanoTime() + SECOND;
-        String erase = "\r" + " ".repeat(79) + "\r";
         while (!over.await(lookNanos, TimeUnit.NANOSECONDS)) {
             connections.forEach(c -> c.look(timeoutNanos / lookNanos));
             if (show && System.nanoTime() > nextNanos) {
+                erase = "\r" + " ".repeat(79) + "\r";
                 err.print(erase + "[bench] " + progress());
                 err.flush();
                 nextNanos += SECOND;
             }
         }
-        if (show) {
-            err.print(erase);
-            err.flush();
-        }
+        err.print(erase);
+        err.flush();
     }
 
     /** Only another program can tell whether standard error is a terminal. */
@@ -762,18 +783,19 @@ public class EchoClient {
 
     /** What is done of what, in at most 70 characters. */
     private String progress() {
-        long done = phase.rtt.count();
+        Tally tally = phase;
+        long done = tally.rtt.count();
         if (done == 0) {
-            return format("%,d connected, no echo yet", connections.size());
+            return "no echo yet on " + count(connections.size(), "connection");
         }
         String name = "measured";
         Limit limit = measureLimit;
-        if (phase == warmup) {
+        if (tally == warmup) {
             name = "warm-up";
             limit = warmupLimit;
         }
         double seconds = (System.nanoTime() - beganNanos) / 1e9;
-        String mean = time(phase.rtt.mean());
+        String mean = time(tally.rtt.mean());
         if (limit.nanos < ENDLESS) {
             return format("%s %.0f of %.0f s: %,d messages, mean %s", name, seconds,
                     limit.nanos / 1e9, done, mean);
@@ -788,13 +810,20 @@ public class EchoClient {
     /** Makes all threads end at once. The first call counts; null if nothing has failed. */
     private synchronized void stop(Throwable reason, boolean byUser) {
         if (!stopped) {
-            endedNanos = System.nanoTime();
+            endNow();
             failure = reason;
             interrupted = byUser;
             stopped = true;
             threads.forEach(Thread::interrupt); // those that wait for others, or to send
             connections.forEach(Connection::close); // those that wait for an echo
             over.countDown();
+        }
+    }
+
+    /** The run ends, unless it has ended before. */
+    private synchronized void endNow() {
+        if (endedNanos == 0) {
+            endedNanos = System.nanoTime();
         }
     }
 
@@ -813,12 +842,15 @@ public class EchoClient {
 
     /** Reports the result or the failure, or both; returns the exit status. */
     private int report() {
-        String error = null;
-        if (failure != null) {
-            error = explain(failure);
-        } else if (hasResult && measured.rtt.count() == 0) {
-            error = "interrupted before anything was measured; without an echo: "
-                    + count(measured.waiting.sum(), "message") + " that were due";
+        String error = wrongByte;
+        if (error == null && failure != null) {
+            error = whyFailed(failure);
+        }
+        if (error == null && hasResult && measured.rtt.count() == 0) {
+            error = "interrupted before anything was measured";
+        }
+        if (measured.rtt.count() == 0 && measured.waiting.sum() > 0) {
+            error += format("; %,d messages were due, none came back", measured.waiting.sum());
         }
         if (error != null) {
             err.println("[client] " + printable(error));
@@ -827,11 +859,11 @@ public class EchoClient {
         if (interrupted) {
             return 130;
         }
-        return error == null && written ? 0 : 1;
+        return (error == null && written) ? 0 : 1;
     }
 
     private boolean writeResult(String error) {
-        if (invalid || measured.rtt.count() == 0) {
+        if (wrongByte != null || measured.rtt.count() == 0) {
             return writeFiles(new Json().add("valid", false).add("interrupted", interrupted)
                     .add("error", error).toString(), "", "");
         }
@@ -845,7 +877,7 @@ public class EchoClient {
         return writeFiles(toJson(result), hgrm, picture);
     }
 
-    private static String explain(Throwable e) {
+    private static String whyFailed(Throwable e) {
         String message = "" + e.getMessage();
         if (e instanceof FileNotFoundException) {
             return "cannot write " + message;
@@ -897,20 +929,20 @@ public class EchoClient {
             recordPoint(trip.startNanos, trip.endNanos - trip.startNanos);
         }
 
-        /** Records a message of an open loop; late, if an echo was under way then. */
-        void record(Trip trip, long dueNanos, boolean late) {
-            Histogram reason = late ? behind : wakeup;
-            reason.record(trip.startNanos - dueNanos);
+        /** Late: the one before it had no echo yet when it was due. */
+        void recordScheduled(Trip trip, long dueNanos, boolean late) {
+            Histogram lateness = late ? behind : wakeup;
+            lateness.record(trip.startNanos - dueNanos);
             response.record(trip.endNanos - dueNanos);
             recordTrip(trip);
             recordPoint(dueNanos, trip.endNanos - dueNanos);
         }
 
-        /** Records a message that was due, and has no echo yet. */
-        void recordWaiting(long dueNanos) {
-            long waited = System.nanoTime() - dueNanos;
-            waiting.increment();
-            response.record(waited);
+        /** Records messages that were due then, and have no echo. */
+        void recordWaiting(long dueNanos, long messages) {
+            long waited = Math.max(0, endedNanos - dueNanos);
+            waiting.add(messages);
+            response.record(waited, messages);
             recordPoint(dueNanos, waited);
         }
 
@@ -949,13 +981,17 @@ public class EchoClient {
         private final LongAccumulator max = new LongAccumulator(Math::max, 0);
 
         void record(long nanos) {
+            record(nanos, 1);
+        }
+
+        void record(long nanos, long times) {
             int bits = 64 - Long.numberOfLeadingZeros(nanos); // 13 for 5000
             int halvings = Math.max(0, bits - 11); // until it is below 2048: 2
             long halved = nanos >>> halvings; // 1250
-            buckets.getAndIncrement(halvings * HALF + (int) halved);
-            count.increment();
-            sum.add(nanos);
-            sumOfSquares.add((double) nanos * nanos);
+            buckets.getAndAdd(halvings * HALF + (int) halved, times);
+            count.add(times);
+            sum.add((double) nanos * times);
+            sumOfSquares.add((double) nanos * nanos * times);
             min.accumulate(nanos);
             max.accumulate(nanos);
         }
@@ -980,7 +1016,7 @@ public class EchoClient {
             return count() == 0 ? Double.NaN : min.get();
         }
 
-        /** Of all that was recorded; exact if it is above a millionth of the mean. */
+        /** Not exact if it is below a millionth of the mean: rounding takes the digits. */
         double stddev() {
             double variance = sumOfSquares.sum() / count() - mean() * mean();
             return Math.sqrt(Math.max(0, variance));
@@ -1068,7 +1104,7 @@ public class EchoClient {
         }
     }
 
-    /** What a run came to. The text and the files are made from it. */
+    /** The figures of a run. The text and the files are made from it. */
     private final class Result {
         private final String error; // null if the run did not fail
         /** The times that count: response times with --rate, otherwise round trips. */
@@ -1123,7 +1159,7 @@ public class EchoClient {
                 warnings.add("a stall of " + time(rtt.max.get()) + " hides here: nothing was"
                         + " sent until it was over; --rate counts what was due meanwhile");
             }
-            // A server that runs here, too, takes about half of the time of all cores.
+            // A server on this machine takes about half of the time of all cores.
             double most = here ? 0.3 : 0.8;
             int needed = spin ? 2 * parallel : parallel; // both ends
             if (rate == 0 && needed > cores && cpuSeconds > most * cores * seconds) {
@@ -1165,8 +1201,7 @@ public class EchoClient {
             showTimes("RTT", measured.rtt);
         }
         if (result.unanswered > 0) {
-            print("without an echo at the end: %s, of which %d due and not sent",
-                    count(result.unanswered, "message"), result.unsent);
+            print("without an echo at the end: %s", count(result.unanswered, "message"));
         }
         showConditions(result);
         warnings.forEach(warning -> print("warning: %s", warning));
@@ -1190,6 +1225,9 @@ public class EchoClient {
         double percent = 100.0 * measured.behind.count() / result.messages;
         print("behind schedule: %.1f %% of the messages, by %s at most", percent,
                 time(measured.behind.max.get()));
+        if (result.unsent > 0) {
+            print("due, but not sent: %s", count(result.unsent, "message"));
+        }
     }
 
     private void showTimes(String name, Histogram times) {
@@ -1538,14 +1576,14 @@ public class EchoClient {
             return true;
         }
         try (FileOutputStream file = to) {
-            // What is a device, or stands for our own standard output, has no old content.
-            if (!name.startsWith("/dev/") && file.getChannel().size() > 0) {
+            // /dev/stdout and /dev/fd/3 can be files that hold more than ours.
+            if (!name.matches("/dev/(std|fd/).*") && file.getChannel().size() > 0) {
                 file.getChannel().truncate(0);
             }
             file.write(content.getBytes(StandardCharsets.UTF_8));
             return true;
         } catch (IOException e) {
-            err.println("[client] cannot write " + name + ": " + e.getMessage());
+            err.println("[client] cannot write " + printable(name) + ": " + e.getMessage());
             return false;
         }
     }
@@ -1632,7 +1670,7 @@ public class EchoClient {
                 measureLimit = new Limit(number(option, words, 1, 1_000_000_000), ENDLESS);
                 break;
             case "--duration": measureLimit = new Limit(ENDLESS, nanos(option, words)); break;
-            case "--warmup": warmupLimit = warmup(option, words); break;
+            case "--warmup": warmupLimit = warmupLimit(option, words); break;
             case "--parallel": parallel = number(option, words, 1, 65_535); break;
             case "--rate": rate = number(option, words, 1, 10_000_000); break;
             case "--spin": spin = true; break;
@@ -1647,7 +1685,7 @@ public class EchoClient {
     }
 
     /** Either a number of messages or a time. */
-    private static Limit warmup(String option, Deque<String> words) {
+    private static Limit warmupLimit(String option, Deque<String> words) {
         if (!words.isEmpty() && words.peek().matches("[0-9]+")) {
             return new Limit(number(option, words, 0, 1_000_000_000), ENDLESS);
         }

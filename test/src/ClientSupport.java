@@ -1,6 +1,7 @@
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
+import java.lang.reflect.Field;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
@@ -11,12 +12,14 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 
 import org.junit.jupiter.api.Assertions;
+import org.junit.jupiter.api.Assumptions;
 
 /** What the tests of the client need: runs of it, and servers that behave as a test wants. */
 final class ClientSupport {
@@ -29,7 +32,7 @@ final class ClientSupport {
         final List<String> out;
         final List<String> err;
         final long millis;
-        private final String command;
+        final String command;
 
         Run(int status, List<String> out, List<String> err, long millis, String command) {
             this.status = status;
@@ -56,6 +59,109 @@ final class ClientSupport {
             return command + "\nstatus " + status + " after " + millis + " ms\nstdout: "
                     + String.join("\n  ", out) + "\nstderr: " + String.join("\n  ", err);
         }
+    }
+
+    /** A run of the client in this process that goes on meanwhile, as it would in jshell. */
+    static final class Background {
+        private final Output out = new Output();
+        private final Output err = new Output();
+        private final String command;
+        private final long start = System.nanoTime();
+        private final FutureTask<Integer> task;
+        private final Thread thread;
+
+        Background(int port, String... args) {
+            String[] all = with(args, "--port", "" + port);
+            command = Arrays.toString(all);
+            task = new FutureTask<>(() -> EchoClient.run(out.stream(), err.stream(), all));
+            thread = new Thread(task, "test-run");
+            thread.setDaemon(true);
+            thread.start();
+        }
+
+        /** Interrupts the thread that has called run. */
+        void interrupt() {
+            thread.interrupt();
+        }
+
+        boolean isOver() {
+            return task.isDone();
+        }
+
+        /** What it has printed so far. */
+        String printed() {
+            return out.text() + err.text();
+        }
+
+        /** Waits until it is over, and fails if that takes a minute. */
+        Run await() throws Exception {
+            TestSupport.until("it is over: " + command, task::isDone);
+            return new Run(task.get(), out.lines(), err.lines(),
+                    (System.nanoTime() - start) / 1_000_000, command);
+        }
+    }
+
+    /** Fails unless all threads of the client end: what nobody waits for must not go on. */
+    static void assertNoClientThreads() {
+        TestSupport.until("no thread of the client is left", () -> clientThreads().isEmpty());
+    }
+
+    /** How many hooks the VM would run at its end; needs --add-opens java.base/java.lang. */
+    static int shutdownHooks() throws Exception {
+        Field hooks = Class.forName("java.lang.ApplicationShutdownHooks").getDeclaredField("hooks");
+        hooks.setAccessible(true);
+        return ((Map<?, ?>) hooks.get(null)).size();
+    }
+
+    private static List<String> clientThreads() {
+        List<String> names = new ArrayList<>();
+        for (Thread thread : Thread.getAllStackTraces().keySet()) {
+            if (thread.getName().startsWith("client-") && thread.isAlive()) {
+                names.add(thread.getName());
+            }
+        }
+        return names;
+    }
+
+    /** Sends a signal, such as STOP; the shell's own kill is on every Unix. */
+    static void kill(String signal, long pid) throws Exception {
+        int status = new ProcessBuilder("bash", "-c", "kill -" + signal + " " + pid).start()
+                .waitFor();
+        Assertions.assertEquals(0, status, "kill -" + signal + " " + pid);
+    }
+
+    /** Whether a command succeeds here. */
+    static boolean works(String... command) {
+        try {
+            Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
+            process.getOutputStream().close();
+            process.getInputStream().readAllBytes();
+            return process.waitFor() == 0;
+        } catch (IOException | InterruptedException e) {
+            return false;
+        }
+    }
+
+    /**
+     * Runs a script in a network of its own, in which there is only loopback; in the script $CLIENT
+     * is the client, $SERVER the server, and $PEER the main of ClientPeer. The test is skipped
+     * where a user may not make such a network.
+     */
+    static Run inOwnNetwork(Path folder, String script) throws Exception {
+        Assumptions.assumeTrue(works("unshare", "-rn", "ip", "link", "set", "lo", "up"),
+                "needs unshare -rn and ip");
+        return process(folder, new byte[0], "unshare", "-rn", "bash", "-c", "ip link set lo up\n"
+                + programs() + script);
+    }
+
+    /** Shell variables: $JAVA, $CLIENT, $SERVER and $PEER. */
+    static String programs() throws Exception {
+        Path tests = Path.of(ClientSupport.class.getProtectionDomain().getCodeSource()
+                .getLocation().toURI());
+        return "JAVA='" + jdk("java") + " -XX:TieredStopAtLevel=1 -cp "
+                + System.getProperty("echo.classes") + ":" + tests
+                + "'\nCLIENT=\"$JAVA EchoClient\" SERVER=\"$JAVA EchoServer\""
+                + " PEER=\"$JAVA ClientPeer\"\n";
     }
 
     /** Runs the client in this process. */
@@ -109,6 +215,7 @@ final class ClientSupport {
                     (System.nanoTime() - start) / 1_000_000, String.join(" ", command));
         } finally {
             if (process != null) {
+                process.descendants().forEach(ProcessHandle::destroyForcibly);
                 process.destroyForcibly().waitFor();
             }
             for (Path file : List.of(in, out, err)) {
@@ -147,12 +254,16 @@ final class ClientSupport {
 
     /** A server that behaves as a test wants it to, with a thread for each connection. */
     static final class TestServer implements AutoCloseable {
-        private final ServerSocket listener =
-                new ServerSocket(0, 50, InetAddress.getLoopbackAddress());
+        private final ServerSocket listener;
         private final Queue<Socket> sockets = new ConcurrentLinkedQueue<>();
         private final Queue<FutureTask<Void>> connections = new ConcurrentLinkedQueue<>();
 
         TestServer(Behaviour behaviour) throws IOException {
+            this(new ServerSocket(0, 50, InetAddress.getLoopbackAddress()), behaviour);
+        }
+
+        TestServer(ServerSocket listener, Behaviour behaviour) {
+            this.listener = listener;
             TestSupport.inBackground(() -> {
                 while (true) {
                     Socket socket = listener.accept();
@@ -161,6 +272,22 @@ final class ClientSupport {
                         serve(socket, behaviour);
                         return null;
                     }));
+                }
+            });
+        }
+
+        /** Echoes so many messages of that size, and then neither answers nor closes. */
+        static TestServer silentAfter(int size, int count) throws IOException {
+            return new TestServer((in, out) -> {
+                for (int i = 0; i < count; i++) {
+                    byte[] message = in.readNBytes(size);
+                    if (message.length < size) {
+                        return;
+                    }
+                    out.write(message);
+                }
+                while (in.read() >= 0) {
+                    continue; // as one that has hung itself up, but whose system still receives
                 }
             });
         }

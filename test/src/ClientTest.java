@@ -157,7 +157,7 @@ class ClientTest {
     private static final Pattern CLASSIC = Pattern.compile(
             "\\[bench\\] repeats: ([0-9]+), msg_len: ([0-9]+) bytes\n"
             + "\\[bench\\] avg RTT: ([0-9]+[.][0-9]{3}) ms, p95 RTT: ([0-9]+[.][0-9]{3}) ms\n"
-            + "\\[bench\\] throughput: ([0-9]+[.][0-9]{2}) MiB/s [(]([0-9]+[.][0-9]{2}) MB/s[)]\n");
+            + "\\[bench\\] throughput: ([0-9]+[.][0-9]{2,}) MiB/s [(]([0-9]+[.][0-9]{2,}) MB/s[)]\n");
 
     /** Old scripts read these three lines, which come first and stay as they are. */
     @ParameterizedTest
@@ -172,10 +172,10 @@ class ClientTest {
             assertEquals(mebibytes * 1.048576, Double.parseDouble(classic.group(6)), 0.02);
             assertTrue(mebibytes > 0, run.toString());
             assertTrue(run.out.size() <= 30, "one screen: " + run);
-            Matcher warmUp = Pattern.compile("warm-up: ([0-9]+) messages not counted")
+            Matcher warmUp = Pattern.compile("warm-up: ([0-9,]+) messages not counted")
                     .matcher(run.toString());
             assertTrue(warmUp.find(), run.toString());
-            int messages = Integer.parseInt(warmUp.group(1));
+            int messages = Integer.parseInt(warmUp.group(1).replace(",", ""));
             assertTrue(messages >= 1 && messages <= 20_000, "by default: " + messages);
             assertEquals(List.of(), run.err);
         }
@@ -234,16 +234,16 @@ class ClientTest {
         String text = String.join("\n", run.out) + "\n";
         String[][] defaults = {{"--host", "127.0.0.1"}, {"--port", "5050"},
             {"--message", "Hello, echo!"}, {"--size", "1k with --bench"}, {"--bench", "off"},
-            {"--repeat", "2000"}, {"--warmup", "1s, at most 20000"}, {"--parallel", "1"},
+            {"--repeat", "2000"}, {"--warmup", "1s, at most 20000 messages"}, {"--parallel", "1"},
             {"--spin", "off"}, {"--nagle", "off"}, {"--timeout", "10s"}, {"--parallel", "1"}};
         for (String[] row : defaults) {
-            assertTrue(text.matches("(?s).*\n  " + row[0] + " [^\n]*\\[" + row[1] + "\\]\n.*"),
+            assertTrue(text.matches("(?s).*\n  " + row[0] + " [^\n]*(\n {9,}[^\n]*)?\\[" + row[1] + "\\]\n.*"),
                     row[0] + " and its default in " + text);
         }
-        for (String name : List.of("--duration", "--rate", "--hgrm", "--plot", "--json",
-                "--fail-if")) {
+        for (String name : List.of("--duration", "--rate", "--hgrm", "--plot", "--json")) {
             assertTrue(text.contains("\n  " + name + " "), name + " in " + text);
         }
+        assertFalse(text.contains("fail-if"), text);
     }
 
     /** Wrong command lines, and what the first line says of each. */
@@ -251,12 +251,13 @@ class ClientTest {
         {"--porrt 5050", "unknown option --porrt"},
         {"--benhc", "unknown option --benhc"},
         {"--massage=hi", "unknown option --massage"},
-        {"--failif p99>1s", "unknown option --failif"},
         {"-bench", "unknown option -bench"},
         {"hello", "unknown option hello"},
         {"--port", "--port needs a value"},
         {"--port --bench", "--port needs a value"},
         {"--port=", "--port takes a number from 1 to 65535, not "},
+        {"--port 5050g", "--port takes a number from 1 to 65535, not 5050g"},
+        {"--port 5k", "--port takes a number from 1 to 65535, not 5k"},
         {"--port 0", "--port takes a number from 1 to 65535, not 0"},
         {"--port 70000", "--port takes a number from 1 to 65535, not 70000"},
         {"--port -1", "--port takes a number from 1 to 65535, not -1"},
@@ -265,21 +266,31 @@ class ClientTest {
         {"--size 16kb", "--size takes a size from 0 "},
         {"--size=-1", "--size takes a size from 0 "},
         {"--bench --size 0", "--bench needs at least one byte"},
+        {"--bench --size 0.0k", ""},
+        {"--bench --size 0.0001k", ""},
+        {"--bench --size 0k", "--bench needs at least one byte"},
         {"--bench --message=", "--bench needs at least one byte"},
         {"--bench --repeat 0", "--repeat takes a number from 1 "},
         {"--bench --repeat 1.5", "--repeat takes a number from 1 "},
         {"--bench --repeat many", "not many"},
-        {"--bench --duration 0", "--duration takes a duration"},
-        {"--bench --duration 5", "--duration takes a duration"},
+        {"--bench --repeat 2g", "--repeat takes a number from 1 to "},
+        {"--bench --repeat 2k", "not 2k"},
+        {"--bench --repeat 20ms", "not 20ms"},
+        {"--bench --duration 0", "--duration takes a time"},
+        {"--bench --duration 5", "--duration takes a time"},
         {"--bench --duration 5days", "not 5days"},
-        {"--bench --warmup -1", "--warmup takes a number from 0 "},
-        {"--bench --warmup 5w", "--warmup takes a duration"},
-        {"--bench --warmup=", "--warmup takes a number from 0 "},
+        {"--bench --warmup -1", "--warmup takes "},
+        {"--bench --warmup 5g", "--warmup takes "},
+        {"--bench --warmup 5w", "--warmup takes "},
+        {"--bench --warmup=", "--warmup takes "},
         {"--bench --parallel 0", "--parallel takes a number from 1 "},
+        {"--bench --parallel 2m", "not 2m"},
+        {"--bench --parallel 70000", "--parallel takes a number from 1 to 65535, not 70000"},
         {"--bench --rate 0", "--rate takes a number from 1 "},
         {"--bench --rate 1k", "not 1k"},
-        {"--timeout 0", "--timeout takes a duration"},
-        {"--timeout 10", "--timeout takes a duration"},
+        {"--bench --rate 1g", "--rate takes a number from 1 "},
+        {"--timeout 0", "--timeout takes a time"},
+        {"--timeout 10", "--timeout takes a time"},
         {"--timeout", "--timeout needs a value"},
         {"--bench=yes", "--bench takes no value, not yes"},
         {"--bench yes", "unknown option yes"},
@@ -289,25 +300,13 @@ class ClientTest {
         {"--plot a.svg", "--plot needs --bench"},
         {"--repeat 5", "--repeat needs --bench"},
         {"--rate 5 --json a", "--rate needs --bench"},
-        {"--fail-if p99>1s", "--fail-if needs --bench"},
+        {"--bench --fail-if p99>1s", "unknown option --fail-if"},
+        {"--bench --json=", "--json"},
+        {"--host=", "--host "},
         {"--message hi --size 5", "--message and --size exclude each other"},
         {"--bench --repeat 5 --duration 5s", "--repeat and --duration exclude each other"},
         {"--message - --bench", "--message - "},
         {"--message - --json -", "--message - "},
-        {"--bench --fail-if p99", "--fail-if takes a condition such as p99>2ms"},
-        {"--bench --fail-if p99>2", "not p99>2"},
-        {"--bench --fail-if p99>2min", "not p99>2min"},
-        {"--bench --fail-if p100>1ms", "not p100>1ms"},
-        {"--bench --fail-if p0>1ms", "not p0>1ms"},
-        {"--bench --fail-if p9.9.9>1ms", "not p9.9.9>1ms"},
-        {"--bench --fail-if throughput<5ms", "not throughput<5ms"},
-        {"--bench --fail-if speed<5", "not speed<5"},
-        {"--bench --fail-if p99=1ms", "not p99=1ms"},
-        {"--bench --fail-if p99>1ms,", "--fail-if takes a condition"},
-        {"--bench --fail-if p99.9>1s --repeat 100", "p99.9 needs 1000 messages, not 100"},
-        {"--bench --fail-if p99>>1ms", "not p99>>1ms"},
-        {"--bench --fail-if p99>-1ms", "not p99>-1ms"},
-        {"--bench --fail-if=", "--fail-if needs a value"},
     };
 
     static Stream<Arguments> wrong() {
@@ -324,9 +323,8 @@ class ClientTest {
     void aWrongValueDoesNotBreakTheLine() {
         assertRefused("--port takes a number", "--port", "1\n2\r3\u001b[31m");
         assertRefused("unknown option", "\n\n\n\n");
-        assertRefused("unknown option ;", "");
-        assertRefused("--fail-if takes", "--bench", "--fail-if", "p99\n>\n2ms");
-        assertRefused("", "--bench", "--hgrm", "a\n\u0000\nb");
+        assertRefused("unknown option ", "");
+        assertRefused("--rate takes", "--bench", "--rate", "p99\n>\n2ms");
     }
 
     private static void assertRefused(String complaint, String... args) {
@@ -354,11 +352,11 @@ class ClientTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"a\nb", "x\r\ny\u001b[31m", "1:2\n:3"})
+    @ValueSource(strings = {"a\nb", "x\r\ny\u001b[31m", "1:2\n:3:4"})
     void aWrongHostDoesNotBreakTheLine(String host) {
         ClientSupport.Run run = ClientSupport.run("--timeout", "60s", "--host", host).expect(1);
         assertEquals(1, run.err.size(), run.toString());
-        assertTrue(run.err.get(0).contains("unknown host; check --host"), run.toString());
+        assertTrue(run.err.get(0).startsWith("[client] cannot connect to "), run.toString());
         assertFalse(run.err.get(0).contains("\u001b"), run.toString());
     }
 
@@ -372,7 +370,7 @@ class ClientTest {
     @Test
     void fuzz(@TempDir Path folder) throws Exception {
         Random random = new Random(20_240_608);
-        int[] answers = new int[4];
+        int[] answers = new int[3];
         try (ClientSupport.ClosedPort closed = new ClientSupport.ClosedPort()) {
             for (int i = 0; i < 3000; i++) {
                 String[] args = randomArguments(random, folder);
@@ -384,9 +382,9 @@ class ClientTest {
                 } catch (RuntimeException | Error e) {
                     throw new AssertionError("thrown for " + shown, e);
                 }
-                assertTrue(run.status >= 0 && run.status <= 3, shown + run);
+                assertTrue(run.status >= 0 && run.status <= 2, shown + run);
                 answers[run.status]++;
-                assertNoMoreThan(new int[] {0, 1, 3, 1}[run.status], run);
+                assertNoMoreThan(new int[] {0, 1, 3}[run.status], run);
                 List<String> list = Arrays.asList(args);
                 boolean json = list.contains("--json=-");
                 assertEquals(run.status == 0 || run.status == 1 && json, !run.out.isEmpty(),
@@ -403,8 +401,7 @@ class ClientTest {
         {"--message", "hi", "\u4e16", ""}, {"--size", "1", "0", "16k", "0.5k"},
         {"--repeat", "1", "100"}, {"--duration", "1ms", "0.01s"}, {"--warmup", "0", "10", "5ms"},
         {"--parallel", "1", "3"}, {"--rate", "1000", "10000000"}, {"--timeout", "1s", "200ms"},
-        {"--hgrm", "FOLDER/run.hgrm"}, {"--plot", "FOLDER/run.svg"},
-        {"--fail-if", "p99>2ms", "throughput<1", "mean > 5us,p90>1s", "messages<1"}};
+        {"--hgrm", "FOLDER/run.hgrm"}, {"--plot", "FOLDER/run.svg"}};
     private static final String[] GARBAGE = {"", " ", "-", "--", "---", "=", "--=", "--=1", "-h=",
         "--help=", "-H", "help", "\n", "\u0000", "a\tb\r\nc", "\u001b[2J", "\u0085", "\u2028",
         "%s%n", "*", "--PORT", "--port ", " --port", "--p\u00f6rt", "--host\n", "\ud83d",
@@ -412,7 +409,6 @@ class ClientTest {
     private static final String[] VALUES = {"0", "00", "-1", "+1", "1.", ".5", "0.5k", "16K",
         "2g", "1t", "1001h", "0ms", "1e3", "0x10", "NaN", "off", "65536", "2147483648",
         "9223372036854775808", "1 ", "1\n", "\u0661", "0.000000000000000000000000000001", "k",
-        "p99.9>", ">", "p99>1e9ms", "p99.9999999999>1ms", "max<99999999999999999999999s",
         String.join("", Collections.nCopies(2000, "9"))};
 
     /** Options right and wrong, of which the valid ones end quickly on a closed port. */

@@ -19,8 +19,6 @@ import java.util.stream.IntStream;
 
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.condition.DisabledOnOs;
-import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -157,7 +155,7 @@ class MeasurementTest {
      * closed loop, or the time from the actual send, would show as a single slow message.
      */
     @Test
-    void aStallShowsInResponseTimeAndNotInServiceTime() throws Exception {
+    void aStallShowsInTheResponseTimesAndInOneRoundTrip() throws Exception {
         AtomicBoolean stalled = new AtomicBoolean();
         try (ClientSupport.TestServer server = server(number -> {
             if (number == 1500 && !stalled.getAndSet(true)) {
@@ -166,12 +164,12 @@ class MeasurementTest {
         })) {
             ClientJson json = json(server, "--rate", "1000", "--repeat", "4000", "--warmup", "100");
             assertEquals(4000, json.number("messages"));
+            assertTrue(json.number("response_us.max") >= 400_000, json.toString());
+            assertTrue(json.number("response_us.p99") > 200_000, json.toString());
+            assertTrue(json.number("response_us.p95") > 80_000, json.toString());
             assertTrue(json.number("rtt_us.max") >= 400_000, json.toString());
-            assertTrue(json.number("rtt_us.p99") > 200_000, json.toString());
-            assertTrue(json.number("rtt_us.p95") > 80_000, json.toString());
-            assertTrue(json.number("service_us.max") >= 400_000, json.toString());
             // These 40 messages were sent one after the other, however slow the machine is.
-            assertTrue(json.number("service_us.p99") * 40 / 1e6 < json.number("elapsed_s"),
+            assertTrue(json.number("rtt_us.p99") * 40 / 1e6 < json.number("elapsed_s"),
                     json.toString());
             assertTrue(json.number("behind_messages") >= 300, json.toString());
             assertTrue(json.number("behind_messages") <= 4000, json.toString());
@@ -182,13 +180,13 @@ class MeasurementTest {
     }
 
     /**
-     * Who sends no message before it is due has no response time below its service time, and so
-     * none of the percentiles either.
+     * Who sends no message before it is due has no response time below its round trip, and so none
+     * of the percentiles either.
      */
     private static void assertNeverEarly(ClientJson json) {
         for (String name : List.of("min", "p50", "p90", "p95", "p99", "max", "mean")) {
-            assertTrue(json.get("rtt_us." + name) == null
-                    || json.number("rtt_us." + name) >= json.number("service_us." + name),
+            assertTrue(json.get("response_us." + name) == null
+                    || json.number("response_us." + name) >= json.number("rtt_us." + name),
                     name + " in " + json);
         }
     }
@@ -230,27 +228,27 @@ class MeasurementTest {
         return times;
     }
 
-    @Test
-    void aRateAndADurationGiveTheirProduct() throws Exception {
+    /** All that is due before the end counts, whether or not it was sent in time. */
+    @ParameterizedTest
+    @CsvSource({"500, 800, 1, 400", "10, 1000, 2, 10", "1, 1, 1, 1", "7, 1000, 4, 7"})
+    void aRateAndADurationGiveTheirProduct(int rate, int millis, int parallel, int product)
+            throws Exception {
         try (ClientSupport.TestServer server = server()) {
-            ClientJson json = null;
-            double messages = 0;
-            // On a busy machine the last may come too late, but not each time so many of them.
-            for (int attempt = 0; attempt < 5 && messages <= 300; attempt++) {
-                json = json(server, "--rate", "500", "--duration", "800ms", "--warmup", "0");
-                messages = json.number("messages");
-                assertTrue(messages <= 400, "never more than are due: " + json);
-            }
-            assertTrue(messages > 300, "" + json);
+            ClientJson json = json(server, "--rate", "" + rate, "--duration", millis + "ms",
+                    "--parallel", "" + parallel, "--warmup", "0");
+            assertEquals(product, json.number("messages") + json.number("unsent"), "" + json);
+            assertTrue(json.number("messages") > product / 2, json.toString());
         }
     }
 
     @Test
-    void withoutARateThereIsNoServiceTime() throws Exception {
+    void withoutARateThereIsOnlyTheRoundTrip() throws Exception {
         try (ClientSupport.TestServer server = server()) {
             ClientJson json = json(server, "--repeat", "10", "--warmup", "0");
-            assertFalse(json.has("service_us"));
-            assertFalse(json.has("behind_messages"));
+            for (String name : List.of("response_us", "wakeup_us", "behind_messages", "unsent",
+                    "rate_messages_s", "service_us")) {
+                assertFalse(json.has(name), name + " in " + json);
+            }
         }
     }
 
@@ -352,7 +350,7 @@ class MeasurementTest {
                 "20", "--size", "" + SIZE)).expect(0).out;
     }
 
-    /** A percentile that too few samples support is null, and that is said. */
+    /** A percentile that too few samples support is null. */
     @ParameterizedTest
     @CsvSource({"1, p50", "2, p90", "9, p90", "10, p95", "99, p99", "100, p99_9", "999, p99_9",
         "1000, max"})
@@ -365,7 +363,6 @@ class MeasurementTest {
                 assertEquals(missing && !name.equals("max"), json.get("rtt_us." + name) == null,
                         name + " of " + json);
             }
-            assertEquals(repeat < 1000, json.toString().contains("too few samples"), "" + json);
         }
     }
 
@@ -402,8 +399,8 @@ class MeasurementTest {
             "elapsed_s", "messages_s", "throughput_mib_s", "rtt_us", "warmup", "warmup.messages",
             "warmup.first_us", "warmup.mean_us", "write_us_mean", "wait_us_mean", "environment",
             "environment.java", "environment.os", "environment.cores", "environment.load_average",
-            "environment.gc_count", "environment.gc_ms", "warnings", "interrupted", "valid", "time",
-            "command", "host", "port");
+            "environment.gc_count", "environment.arch", "warnings", "interrupted", "valid", "time",
+            "command", "host", "port", "address", "reads_mean");
     private static final List<String> FIGURES =
             List.of("min", "mean", "stddev", "p50", "p90", "p95", "p99", "p99_9", "max");
 
@@ -418,12 +415,13 @@ class MeasurementTest {
             ClientJson json = run.json();
             assertTrue(json.names().containsAll(KEYS), json.names().toString());
             assertConsistent(json);
-            double rtt = json.number("rtt_us.mean");
             if (more.contains("rate")) {
-                assertAscending(json, "service_us");
-                rtt = json.number("service_us.mean");
+                assertAscending(json, "response_us");
+                assertTrue(json.number("wakeup_us.min") >= 0, json.toString());
             }
-            assertEquals(rtt, json.number("write_us_mean") + json.number("wait_us_mean"), 0.01);
+            assertEquals(json.number("rtt_us.mean"),
+                    json.number("write_us_mean") + json.number("wait_us_mean"), 0.01);
+            assertFalse(json.has("environment.gc_ms"), json.toString());
             assertEquals(System.getProperty("java.version"), json.get("environment.java"));
             assertEquals(Runtime.getRuntime().availableProcessors(),
                     json.number("environment.cores"));
@@ -439,10 +437,9 @@ class MeasurementTest {
         double throughput = json.number("message_bytes") * rate / 1048576;
         assertEquals(throughput, json.number("throughput_mib_s"), 0.001 * throughput + 0.001);
         assertAscending(json, "rtt_us");
-        // In a closed loop each connection is busy all the time, but not longer.
+        // A connection has one message under way at any time.
         double busy = json.number("rtt_us.mean") / 1e6 * json.number("messages");
-        assertTrue(json.has("service_us") || busy <= seconds * json.number("connections"),
-                json.toString());
+        assertTrue(busy <= seconds * json.number("connections"), json.toString());
     }
 
     private static void assertAscending(ClientJson json, String kind) {
@@ -468,83 +465,6 @@ class MeasurementTest {
             assertEquals(0, json.number("warmup.messages"));
             assertEquals(true, json.get("valid"));
             assertEquals(1, received.get());
-        }
-    }
-
-    @Test
-    void failIfExitsWith3AndSaysWhichAndByHowMuch() throws Exception {
-        try (ClientSupport.TestServer server = server(number -> delay(2))) {
-            ClientSupport.Run run = failIf(server, "p50>1ms", "throughput<1000", "p90>20s")
-                    .expect(3);
-            assertEquals(2, run.err.size(), run.toString());
-            assertTrue(run.err.get(0).matches("\\[bench\\] failed: p50 is [0-9.]+ .+, [0-9.]+ .+"
-                    + " above .+p50>1ms.*"), run.toString());
-            assertTrue(run.err.get(1).matches("\\[bench\\] failed: throughput is [0-9.]+ MiB/s,"
-                    + " [0-9.]+ MiB/s below .+throughput<1000.*"), run.toString());
-            assertTrue(run.out.get(0).startsWith("[bench] repeats: 20"), run.toString());
-        }
-    }
-
-    @Test
-    void failIfThatIsNotMetExitsWith0() throws Exception {
-        try (ClientSupport.TestServer server = server(number -> delay(2))) {
-            ClientSupport.Run run = failIf(server, "p50>20s", "mean > 20000ms", "min<1us",
-                    "max>20s", "stddev>20s", "throughput>1000", "messages<0.001").expect(0);
-            assertEquals(List.of(), run.err);
-            for (String met : List.of("min<20s", "mean>100us", "max>1.5ms", "messages<1000")) {
-                failIf(server, met).expect(3);
-            }
-        }
-    }
-
-    /** What can't be judged has not passed; yet the result is there, and is one object. */
-    @Test
-    void failIfWithTooFewSamplesExitsWith1() throws Exception {
-        try (ClientSupport.TestServer server = server()) {
-            failIf(server, "p99.9>20s").expect(2);
-            assertEquals(0, received.get(), "refused before anything is sent");
-            ClientSupport.Run run = ClientSupport.run(server.port(), "--bench", "--json", "-",
-                    "--rate", "100", "--duration", "200ms", "--size", "" + SIZE, "--fail-if",
-                    "p99.9>20s", "--warmup", "0").expect(1);
-            run.json();
-            assertEquals(1, run.err.size(), run.toString());
-            assertTrue(run.err.get(0).matches(".*cannot judge.*p99[.]9.*too few.*"), "" + run);
-        }
-    }
-
-    private static ClientSupport.Run failIf(ClientSupport.TestServer server,
-            String... conditions) {
-        List<String> args = new ArrayList<>(List.of("--bench", "--repeat", "20", "--warmup", "0",
-                "--size", "" + SIZE));
-        args.addAll(List.of("--fail-if", String.join(",", conditions)));
-        return ClientSupport.run(server.port(), args.toArray(new String[0]));
-    }
-
-    /** What was measured until Ctrl-C is not lost, and not taken for a whole run. */
-    @ParameterizedTest
-    @CsvSource({"INT, 130, --parallel=3", "TERM, 143, --rate=2000"})
-    @DisabledOnOs(OS.WINDOWS)
-    void anInterruptedRunSaysSo(String signal, int status, String more) throws Exception {
-        if (signal.equals("INT")) {
-            TestSupport.assumeInterruptible();
-        }
-        try (ClientSupport.TestServer server = server();
-                Program client = Program.launch("EchoClient", "--bench", "--duration", "1h",
-                        "--warmup", "0", "--size", "" + SIZE, "--port", "" + server.port(), more)) {
-            TestSupport.until("the run is under way", () -> received.get() > 300);
-            if (signal.equals("INT")) {
-                client.interrupt();
-            } else {
-                client.terminate();
-            }
-            assertEquals(status, client.exitCode(), client.err().toString());
-            String out = String.join("\n", client.out());
-            assertTrue(out.matches("(?s)\\[bench\\] repeats: [0-9]+, msg_len: " + SIZE + " bytes\n"
-                    + "\\[bench\\] avg RTT: .* p95 RTT: .*\n\\[bench\\] throughput: .*"), out);
-            assertTrue(out.contains("INTERRUPTED"), out);
-            long measured = Long.parseLong(out.replaceAll("(?s)\\[bench\\] repeats: |,.*", ""));
-            assertTrue(measured > 200 && measured <= received.get(), measured + " of " + received);
-            assertEquals(List.of(), client.err());
         }
     }
 }

@@ -46,10 +46,11 @@ class ServerJshellTest {
         await("\nsession [0-9]+");
         for (int round = 1; round <= 2; round++) { // on the same port
             type(kind.program + ".main(\"--port\", \"" + port + "\")");
-            await("(?s)(" + " listening on 127[.]0[.]0[.]1:" + port + ".*){" + round + "}");
+            await("( listening on 127[.]0[.]0[.]1:" + port + ".*){" + round + "}");
             TestSupport.assertServes(port);
             tmux("send-keys", "C-c");
-            await("(?s)( served 1 connection, .*){" + round + "}jshell> *$");
+            await("( served 1 connection, .*){" + round + "}");
+            tmux("send-keys", "Enter"); // for a new prompt: the last one may stand above that line
             assertThrows(IOException.class, () -> TestSupport.connect(port).close());
         }
         type("var hooks = Class.forName(\"java.lang.ApplicationShutdownHooks\")"
