@@ -380,7 +380,7 @@ class SourceTest {
             "TAG", 1, // begins each line of one server
             "clients", 1, // sockets, or connections with their buffers
             "acceptLoop", 4, // one listener, or one for each event loop
-            "admit", 5, // a client gets a thread, or comes to a loop
+            "admit", 9, // a client gets a thread, or comes to a loop
             "pauseAfter", 1, // asks the only listener, or the first, whether it is closed
             "listen", 4, // makes one listener, or the loops
             "port", 2, // another default; asks the only listener, or knows what all have
