@@ -3,71 +3,184 @@ import java.io.PrintStream;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.StandardSocketOptions;
-import java.net.UnknownHostException;
 import java.nio.ByteBuffer;
 import java.nio.channels.AsynchronousChannelGroup;
 import java.nio.channels.AsynchronousServerSocketChannel;
 import java.nio.channels.AsynchronousSocketChannel;
-import java.nio.channels.Channel;
 import java.nio.channels.CompletionHandler;
-import java.nio.channels.InterruptedByTimeoutException;
-import java.nio.channels.UnsupportedAddressTypeException;
+import java.time.LocalTime;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.HashMap;
-import java.util.Iterator;
-import java.util.LinkedHashMap;
+import java.util.Deque;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Queue;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.BooleanSupplier;
 
 /**
- * A TCP echo server (RFC 862) on asynchronous channels: what a client sends comes back unchanged,
- * until the client ends its side. Try it, in two terminals:
+ * A TCP echo server (RFC 862) on asynchronous channels: what a client sends comes back
+ * unchanged, until the client ends its side. Try it, in two terminals:
  * <pre>
  *     java AsyncEchoServer.java --port 5051
  *     java EchoClient.java --bench --port 5051
  * </pre>
- * or in jshell, where a server is an object with a life:
+ * or in jshell:
  * <pre>
  *     var server = AsyncEchoServer.start("--port", "0");
  *     server.port();
  *     server.close();
  * </pre>
- * No thread waits for a connected client. A few event loops, of one thread each, are told when a
- * read has brought bytes and when a write has taken some; each time a handler starts the next step
- * and returns. The steps are those of EchoServer: read, write all that was read, read again. So
- * one buffer is all that a connection ever holds here: a peer that sends and never reads stops
- * being read, and fills its socket's buffers, some MiB, and nothing else.
+ * What is new against EchoServer: no thread waits for a connected client. The thread of an
+ * event loop is told when a read has brought bytes, and when a write has taken some. Each time
+ * a handler starts the next step and returns. The steps are the same: read, write back all that
+ * was read, read again. So a client that never reads holds one buffer, and harms nobody else.
  */
 public class AsyncEchoServer implements AutoCloseable {
 
-    private static final String[][] OPTIONS = {
-        {"--host", "ADDRESS", "127.0.0.1", "address to listen on; 0.0.0.0 for all"},
-        {"--port", "0..65535", "5051", "port to listen on; 0 takes any free one"},
-        {"--bufsize", "1..1g", "16k", "bytes taken by one read, on each connection"},
-        {"--nagle", "", "off", "leave Nagle's algorithm on (no TCP_NODELAY)"},
-        {"--max-connections", "1..1000000", "10000", "further clients wait until one leaves"},
-        {"--idle-timeout", "1ms..1000h", "off", "close idle ones; slow readers need longer"},
-        {"--verbose", "", "off", "a line as each connection opens and closes"},
-        {"--loops", "1..1024", "half the cores", "event loops, one thread each"},
-        {"--help", "", "off", "this text"},
-    };
+    private static final String TAG = "[server-async] ";
+    private InetAddress local; // the address of the listeners
+    private final List<AsynchronousServerSocketChannel> listeners = new ArrayList<>();
+    private final List<Thread> acceptors = new ArrayList<>();
+    private final List<AsynchronousChannelGroup> loops = new ArrayList<>();
+    private final Set<Connection> clients = ConcurrentHashMap.newKeySet();
+    private Semaphore slots; // one permit for each client that may still be served
+    private final AtomicBoolean limitTold = new AtomicBoolean();
+    private final LongAdder served = new LongAdder();
+    private final LongAdder echoed = new LongAdder();
+    private PrintStream err = System.err;
 
-    static {
-        // After an echo, the next read would first try and find nothing, since the client is only
-        // just receiving. Without that attempt an echo takes four system calls instead of five,
-        // and a client that always has more to read can't keep the loop to itself.
-        System.setProperty("sun.nio.ch.disableSynchronousRead", "true");
+    /** Accepts clients until the server is closed; no other failure ends this loop. */
+    private void acceptLoop(AsynchronousServerSocketChannel listener) {
+        // A thread waits here, and not a handler: the JDK runs an accepting handler once in
+        // each turn of the loop. While 4000 clients were busy, 1000 others waited for 30 s.
+        while (listener.isOpen()) {
+            try {
+                admit(listener.accept().get());
+            } catch (ExecutionException e) {
+                pauseAfter(e.getCause());
+            } catch (InterruptedException | OutOfMemoryError e) {
+                pauseAfter(e);
+            }
+        }
     }
+
+    /** Has a client served by its loop; at the limit, as soon as another leaves. */
+    private void admit(AsynchronousSocketChannel channel) {
+        if (slots.availablePermits() == 0 && limitTold.compareAndSet(false, true)) {
+            log("--max-connections " + limit + " reached: further clients wait");
+        }
+        slots.acquireUninterruptibly();
+        new Connection().serve(channel);
+    }
+
+    /** One client. A read or a write is under way; the handler of one starts the other. */
+    private final class Connection {
+        private AsynchronousSocketChannel channel;
+        private ByteBuffer buffer;
+        private String peer = "a client";
+        private boolean ended;
+
+        void serve(AsynchronousSocketChannel accepted) {
+            channel = accepted;
+            clients.add(this);
+            served.increment();
+            try {
+                buffer = ByteBuffer.allocate(bufferSize);
+                peer = channel.getRemoteAddress().toString().substring(1);
+                logVerbose(peer, "connected");
+                // Nagle's algorithm (RFC 896) would hold back the end of an echo until the
+                // client has acknowledged its beginning, which it delays by about 40 ms.
+                channel.setOption(StandardSocketOptions.TCP_NODELAY, !nagle);
+                channel.setOption(StandardSocketOptions.SO_KEEPALIVE, true);
+                read();
+            } catch (IOException e) {
+                end("lost: " + e.getMessage());
+            } catch (OutOfMemoryError e) {
+                end("lost: " + e.getMessage());
+                pauseAfter(e);
+            }
+        }
+
+        /** Asks for bytes and returns at once; when some have come, whenRead is called. */
+        private void read() {
+            buffer.clear();
+            channel.read(buffer, idleNanos, TimeUnit.NANOSECONDS, null, whenRead);
+        }
+
+        private final Handler whenRead = new Handler() {
+            @Override
+            public void completed(Integer n, Void none) {
+                if (n < 0) {
+                    end("ended"); // the client has ended its side; all that it sent is echoed
+                    return;
+                }
+                if (trace) {
+                    log(n + " bytes");
+                }
+                buffer.flip();
+                write();
+            }
+        };
+
+        private void write() {
+            channel.write(buffer, idleNanos, TimeUnit.NANOSECONDS, null, whenWritten);
+        }
+
+        private final Handler whenWritten = new Handler() {
+            @Override
+            public void completed(Integer n, Void none) {
+                echoed.add(n);
+                if (buffer.hasRemaining()) {
+                    write(); // the system took a part only
+                } else {
+                    read();
+                }
+            }
+        };
+
+        /** What both handlers do when their step fails: the client is lost, or too slow. */
+        private abstract class Handler implements CompletionHandler<Integer, Void> {
+            @Override
+            public void failed(Throwable e, Void none) {
+                end("lost: " + e); // InterruptedByTimeoutException: --idle-timeout
+            }
+        }
+
+        /** Closes the connection and makes room for the next client. */
+        private void end(String how) {
+            if (!ended) { // when the system fails, the JDK can call a handler twice
+                ended = true;
+                logVerbose(peer, how);
+                closeQuietly(channel);
+                clients.remove(this);
+                slots.release();
+            }
+        }
+
+        /** Ends the current read or write; its handler then closes the connection. */
+        private void stop() {
+            closeQuietly(channel::shutdownInput);
+            closeQuietly(channel::shutdownOutput);
+        }
+    }
+
+    /** Without a pause the same failure would come back 80,000 times a second. */
+    private void pauseAfter(Throwable e) {
+        if (listeners.get(0).isOpen()) {
+            log("cannot serve a client, " + clients.size() + " open: " + e.getMessage());
+            LockSupport.parkNanos(500_000_000); // meanwhile some of those will leave
+        }
+    }
+
+    // That was the echo. The rest is housekeeping: start and stop, messages, the command line.
 
     public static void main(String... args) {
         int status = run(System.out, System.err, args);
@@ -79,188 +192,67 @@ public class AsyncEchoServer implements AutoCloseable {
     /** Serves until Ctrl-C, SIGTERM or an interrupt; returns the exit status: 0, 1 or 2. */
     static int run(PrintStream out, PrintStream err, String... args) {
         try {
-            Options options = new Options(OPTIONS, args);
-            if (options.given("--help")) {
-                options.print(out, "usage: java AsyncEchoServer.java [OPTION...]");
+            if (List.of(args).contains("--help") || List.of(args).contains("-h")) {
+                out.print(HELP);
             } else {
-                new AsyncEchoServer(options, err).serve(out);
+                AsyncEchoServer server = start(args);
+                server.err = err;
+                server.serve(out);
             }
-            if (out.checkError()) {
-                throw new IOException("cannot write to standard output");
-            }
-            return 0;
+            return out.checkError() ? 1 : 0;
         } catch (IOException | IllegalArgumentException | OutOfMemoryError e) {
-            err.println("[server-async] " + reason(e).replaceAll("\\p{Cc}", "?"));
+            err.println(TAG + e.getMessage().replaceAll("\\p{Cc}", "."));
             return e instanceof IllegalArgumentException ? 2 : 1;
         }
     }
 
-    /** Starts a server, with the arguments of the command line; it accepts when this returns. */
+    /** Starts a server with the arguments of a command line; it accepts when this returns. */
     static AsyncEchoServer start(String... args) throws IOException {
-        return new AsyncEchoServer(new Options(OPTIONS, args), System.err);
+        AsyncEchoServer server = new AsyncEchoServer();
+        server.parse(args);
+        server.listen();
+        return server;
     }
 
-    private final Options options;
-    /** Where failures are reported and, with --verbose, connections. */
-    private final PrintStream log;
-    /** An event loop each: a group of one thread, which runs the handlers of its connections. */
-    private final List<AsynchronousChannelGroup> loops = new ArrayList<>();
-    private final List<AsynchronousServerSocketChannel> listeners = new ArrayList<>();
-    private final int port;
-    private final List<Thread> acceptors = new ArrayList<>();
-    /** How long a read or a write may take; 0 is for ever. */
-    private final long idleNanos;
-    /** One permit for each connection that may still be served. */
-    private final Semaphore slots;
-    private final Set<Connection> connections = ConcurrentHashMap.newKeySet();
-    /** Left behind, with what is in them: only the garbage collector frees direct memory. */
-    private final Queue<ByteBuffer> spareBuffers = new ConcurrentLinkedQueue<>();
-    private final LongAdder served = new LongAdder();
-    private final LongAdder echoed = new LongAdder();
-    private final long startedNanos = System.nanoTime();
-    private long quietUntilNanos = startedNanos;
-
-    /** Accepts until the listener is closed; no other failure ends this loop. */
-    private void acceptLoop(AsynchronousServerSocketChannel listener) {
-        // A thread waits here, and not a handler: the JDK would run one accepting handler for each
-        // time round the loop, so that in a crowd the last to come would wait for seconds.
-        while (listener.isOpen()) {
-            try {
-                Connection connection = new Connection(listener.accept().get());
-                // At the limit this client waits here, and the next ones in the backlog.
-                slots.acquireUninterruptibly();
-                connections.add(connection);
-                connection.start();
-            } catch (ExecutionException | InterruptedException | OutOfMemoryError e) {
-                // No descriptor is left. Those connected are still served, and without a pause the
-                // same failure would come back 80,000 times a second.
-                if (listener.isOpen()) {
-                    report("cannot take a connection", e.getCause() == null ? e : e.getCause());
-                    LockSupport.parkNanos(100_000_000);
-                }
-            }
-        }
-    }
-
-    /** What has just been done, when a handler is called. */
-    private enum Step { READ, WRITE }
-
-    /** One client, from accept to close. One read or one write is under way at any time. */
-    private final class Connection implements CompletionHandler<Integer, Step> {
-        private final AsynchronousSocketChannel channel;
-        private String peer = "a client";
-        private ByteBuffer buffer;
-        private long echoedHere;
-
-        Connection(AsynchronousSocketChannel channel) {
-            this.channel = channel;
-        }
-
-        /** Starts the first read. */
-        void start() {
-            served.increment();
-            try {
-                peer = channel.getRemoteAddress().toString().substring(1);
-                verbose(peer + " connected, " + connections.size() + " open");
-                // Nagle's algorithm (RFC 896) would hold back the end of an echo until the peer
-                // has acknowledged its beginning, which the peer delays by about 40 ms.
-                channel.setOption(StandardSocketOptions.TCP_NODELAY, !options.given("--nagle"));
-                buffer = spareBuffers.poll();
-                if (buffer == null) {
-                    buffer = ByteBuffer.allocateDirect((int) options.number("--bufsize"));
-                }
-                channel.read(buffer.clear(), idleNanos, TimeUnit.NANOSECONDS, Step.READ, this);
-            } catch (IOException e) {
-                failed(e, Step.READ);
-            } catch (OutOfMemoryError e) {
-                report("no buffer for " + peer, e);
-                end();
-            }
-        }
-
-        /** The echo itself, a step at a time: read, write all of it, and read again. */
-        @Override
-        public void completed(Integer n, Step step) {
-            if (n < 0) {
-                // -1: the client has ended its side; all it sent is echoed by now
-                verbose(peer + " ended, " + bytes(echoedHere) + " echoed");
-                end();
-                return;
-            }
-            if (step == Step.READ) {
-                buffer.flip();
-            } else {
-                echoedHere += n;
-            }
-            if (buffer.hasRemaining()) { // a write may take a part only
-                channel.write(buffer, idleNanos, TimeUnit.NANOSECONDS, Step.WRITE, this);
-            } else {
-                channel.read(buffer.clear(), idleNanos, TimeUnit.NANOSECONDS, Step.READ, this);
-            }
-        }
-
-        @Override
-        public void failed(Throwable e, Step step) {
-            if (e instanceof InterruptedByTimeoutException) {
-                buffer = null; // the JDK leaves open what may still be done to it
-            }
-            verbose(peer + " lost after " + bytes(echoedHere) + " echoed: " + reason(e));
-            end();
-        }
-
-        /** Closes the connection and makes room for the next. */
-        private void end() {
-            close(channel);
-            if (buffer != null) {
-                spareBuffers.add(buffer);
-            }
-            echoed.add(echoedHere);
-            connections.remove(this);
-            slots.release();
-        }
-    }
-
-    // That was the echo. The rest keeps house: starting, stopping, reporting, the command line.
-
-    private AsyncEchoServer(Options options, PrintStream log) throws IOException {
-        this.options = options;
-        this.log = log;
-        slots = new Semaphore((int) options.number("--max-connections"));
-        idleNanos = options.given("--idle-timeout") ? options.number("--idle-timeout") : 0;
-        int half = Math.max(1, Runtime.getRuntime().availableProcessors() / 2);
-        port = listen(options.text("--host"), (int) options.number("--port"),
-                options.given("--loops") ? (int) options.number("--loops") : half);
-        for (AsynchronousServerSocketChannel listener : listeners) {
-            acceptors.add(thread("accept", () -> acceptLoop(listener)));
-        }
-        acceptors.forEach(Thread::start);
-    }
-
-    /** Listens in each loop, and tells the port; a failure says where, and what to do about it. */
-    private int listen(String host, int port, int count) throws IOException {
+    private void listen() throws IOException {
+        // Else the JDK would try each read at once, and find nothing: a wasted system call.
+        System.setProperty("sun.nio.ch.disableSynchronousRead", "true");
+        slots = new Semaphore(limit);
         try {
-            InetSocketAddress local = new InetSocketAddress(InetAddress.getByName(host), port);
-            do {
-                // With one thread in the group, a connection's events never change threads.
-                loops.add(AsynchronousChannelGroup.withFixedThreadPool(1,
-                        task -> thread("loop-" + loops.size(), task)));
-                listeners.add(AsynchronousServerSocketChannel.open(loops.get(loops.size() - 1)));
-                // The first listener binds alone, which fails if anyone else has the port. Only
-                // then does it let the others in, and the system shares the clients out.
-                for (int i = 0; i < listeners.size() && listeners.size() > 1; i++) {
-                    listeners.get(i).setOption(StandardSocketOptions.SO_REUSEPORT, true);
-                }
-                // So many clients may wait to be accepted; the kernel cuts this to its own limit.
-                listeners.get(loops.size() - 1).bind(local, 4096);
-                local = (InetSocketAddress) listeners.get(0).getLocalAddress();
-            } while (loops.size() < count && listeners.get(0).supportedOptions()
-                    .contains(StandardSocketOptions.SO_REUSEPORT));
-            return local.getPort();
-        } catch (IOException | UnsupportedAddressTypeException e) {
+            local = InetAddress.getByName(host);
+            while (loops.size() < loopCount) {
+                addLoop();
+            }
+        } catch (IOException e) {
             close();
-            throw new IOException("cannot listen on " + address(host, port) + ": " + reason(e)
-                    + "; choose another --port (0 takes any free one) or --host", e);
+            throw new IOException("cannot listen on " + address(host, port) + ": "
+                    + e.getMessage() + "; --host takes an address of this machine, --port a"
+                    + " free port (0 finds one)");
         }
+    }
+
+    private void addLoop() throws IOException {
+        AsynchronousChannelGroup loop = AsynchronousChannelGroup.withFixedThreadPool(1,
+                task -> new Thread(task, "loop-" + loops.size()));
+        loops.add(loop);
+        AsynchronousServerSocketChannel listener = AsynchronousServerSocketChannel.open(loop);
+        listeners.add(listener);
+        if (listeners.size() > 1) {
+            // The first was alone, which fails if another program has the port. Now they share.
+            listeners.get(0).setOption(StandardSocketOptions.SO_REUSEPORT, true);
+            listener.setOption(StandardSocketOptions.SO_REUSEPORT, true);
+        }
+        listener.bind(new InetSocketAddress(local, port), 4096); // so many clients may wait
+        port = ((InetSocketAddress) listener.getLocalAddress()).getPort();
+        acceptors.add(startThread("accept", () -> acceptLoop(listener)));
+    }
+
+    /** Starts a thread that does not keep the program alive. */
+    private static Thread startThread(String name, Runnable task) {
+        Thread thread = new Thread(task, name);
+        thread.setDaemon(true);
+        thread.start();
+        return thread;
     }
 
     /** The port it listens on, also when 0 was asked for. */
@@ -270,171 +262,184 @@ public class AsyncEchoServer implements AutoCloseable {
 
     @Override
     public String toString() {
-        return "AsyncEchoServer on " + address(options.text("--host"), port);
+        return "AsyncEchoServer on " + address(local.getHostAddress(), port());
     }
 
-    /** Closes the listener and every connection, and returns when all of them have ended. */
+    /** Announces the server, waits until it is told to stop, and sums up. */
+    private void serve(PrintStream out) {
+        Thread hook = new Thread(() -> closeAndSumUp(out), "stop");
+        Runtime.getRuntime().addShutdownHook(hook); // Ctrl-C and SIGTERM run it
+        try {
+            out.println(TAG + "listening on " + address(local.getHostAddress(), port()));
+            if (local.getHostAddress().equals("127.0.0.1")) {
+                out.println(TAG + "loopback only; for all interfaces use --host 0.0.0.0");
+            } else if (local.isAnyLocalAddress()) {
+                out.println(TAG + "all interfaces, IPv4 and IPv6 (unless Java runs without)");
+            }
+            Thread.sleep(Long.MAX_VALUE);
+        } catch (InterruptedException e) {
+            // told to stop
+        } finally { // Ctrl-C in jshell comes here, too
+            Runtime.getRuntime().removeShutdownHook(hook);
+            closeAndSumUp(out);
+        }
+    }
+
+    /** Takes less than a second, even if nobody reads what the server prints. */
+    private void closeAndSumUp(PrintStream out) {
+        close();
+        String connections = served.sum() == 1 ? " connection, " : " connections, ";
+        Thread summary = startThread("summary", () -> out.println(TAG + "served " + served
+                + connections + echoed + " bytes echoed"));
+        waitUntil(() -> !summary.isAlive());
+    }
+
+    /** Closes the listeners and every connection, and waits for them; 0.3 s at most. */
     @Override
     public void close() {
-        listeners.forEach(AsyncEchoServer::close);
-        while (acceptors.stream().anyMatch(Thread::isAlive) || !connections.isEmpty()) {
-            connections.forEach(connection -> close(connection.channel));
-            LockSupport.parkNanos(1_000_000);
-        }
+        listeners.forEach(AsyncEchoServer::closeQuietly);
+        // The connections close themselves, each in its own loop. Closed from here, they could
+        // stop a busy loop for good: the queue of the JDK's EPollPort overflows.
+        waitUntil(() -> {
+            clients.forEach(Connection::stop);
+            return clients.isEmpty() && acceptors.stream().noneMatch(Thread::isAlive);
+        });
         loops.forEach(AsynchronousChannelGroup::shutdown);
     }
 
-    /** Announces the server, waits until a signal or an interrupt stops it, and sums up. */
-    private void serve(PrintStream out) {
-        Runnable stop = () -> {
-            close(); // so that no thread in a native call holds up the exit
-            out.println(String.format(Locale.ROOT, "[server-async] served %d connection%s,"
-                    + " %s echoed, in %.1f s", served.sum(), served.sum() == 1 ? "" : "s",
-                    bytes(echoed.sum()), (System.nanoTime() - startedNanos) / 1e9));
-            out.flush();
-        };
-        Thread hook = new Thread(stop, "stop");
-        Runtime.getRuntime().addShutdownHook(hook);
-        out.println("[server-async] listening on " + address(options.text("--host"), port));
-        if (options.given("--loops") && loops.size() < options.number("--loops")) {
-            out.println("[server-async] one event loop: no port can be shared on this system");
+    private static void waitUntil(BooleanSupplier done) {
+        long start = System.nanoTime();
+        while (!done.getAsBoolean() && System.nanoTime() - start < 300_000_000) {
+            LockSupport.parkNanos(1_000_000);
         }
-        if (!options.given("--host")) {
-            out.println("[server-async] loopback only; for all interfaces use --host 0.0.0.0");
-        }
-        while (!out.checkError() && !Thread.interrupted()) {
-            LockSupport.park(); // a signal does not end this wait: its hook does the rest
-        }
-        Runtime.getRuntime().removeShutdownHook(hook);
-        stop.run();
     }
 
-    /** Closes a channel; whoever is reading or writing there learns of it at once. */
-    private static void close(Channel channel) {
+    private static void closeQuietly(AutoCloseable socket) {
         try {
-            channel.close();
-        } catch (IOException e) {
-            // it is as closed as it can be
+            socket.close();
+        } catch (Exception e) {
+            // nothing more can be done
         }
     }
 
-    /** A thread that does not keep the program alive, and whose failure is one line. */
-    private Thread thread(String name, Runnable task) {
-        Thread thread = new Thread(task, name);
-        thread.setDaemon(true);
-        thread.setUncaughtExceptionHandler((t, e) -> report(t.getName() + " failed", e));
-        return thread;
+    private void log(String what) {
+        err.println(TAG + what);
     }
 
-    private void verbose(String what) {
-        if (options.given("--verbose")) {
-            log.println("[server-async] " + what);
+    private void logVerbose(String peer, String what) {
+        if (verbose) {
+            log(LocalTime.now() + " " + peer + " " + what);
         }
     }
 
-    /** Reports a failure, at most one in five seconds: what fails once may fail all the time. */
-    private synchronized void report(String what, Throwable e) {
-        if (System.nanoTime() - quietUntilNanos >= 0) {
-            quietUntilNanos = System.nanoTime() + 5_000_000_000L;
-            log.println("[server-async] " + what + ", " + connections.size() + " open: "
-                    + reason(e));
-        }
-    }
-
-    /** Why something failed; a channel that was closed on this side says nothing of itself. */
-    private static String reason(Throwable e) {
-        return e instanceof UnknownHostException ? "unknown host"
-                : e instanceof UnsupportedAddressTypeException ? "this Java runs without IPv6"
-                : e.getMessage() != null ? e.getMessage() : "closed here, idle or stopping";
-    }
-
-    /** Such as 127.0.0.1:5050 or [::1]:5050. */
+    /** Such as 127.0.0.1:5050 or [::1]:5050, which Java would write as 0:0:0:0:0:0:0:1. */
     private static String address(String host, int port) {
-        return (host.matches("[^\\[].*:.*") ? "[" + host + "]" : host) + ":" + port;
+        boolean bare = host.contains(":") && !host.startsWith("[");
+        String name = bare ? "[" + host.replaceFirst("(^|:)0(:0)+(:|$)", "::") + "]" : host;
+        return name + ":" + port;
     }
 
-    /** Such as 512 B, 1.5 KiB or 6.1 MiB. */
-    private static String bytes(long n) {
-        int unit = (63 - Long.numberOfLeadingZeros(n | 1)) / 10; // each is 2^10 times the last
-        return unit == 0 ? n + " B" : String.format(Locale.ROOT, "%.1f %ciB",
-                n / Math.pow(1024, unit), "KMGTPE".charAt(unit - 1));
+    // The command line.
+
+    /** Only Linux distributes the clients that come to a port over several listeners. */
+    private static final boolean LINUX = System.getProperty("os.name").equals("Linux");
+    private static final int CORES = Runtime.getRuntime().availableProcessors();
+
+    private static final String HELP = "usage: java AsyncEchoServer.java [OPTION...]\n"
+            + "  --host ADDRESS       address to listen on; 0.0.0.0 for all [127.0.0.1]\n"
+            + "  --port N             0 to 65535; 0 takes any free port [5051]\n"
+            + "  --bufsize SIZE       bytes taken by one read, 1 to 1g [16k]\n"
+            + "  --nagle              leave Nagle's algorithm on (no TCP_NODELAY) [off]\n"
+            + "  --max-connections N  1 to 1000000; further clients wait [10000]\n"
+            + "  --idle-timeout TIME  1ms to 500h; close a client silent so long [off]\n"
+            + "  --verbose            a line as each connection opens and closes [off]\n"
+            + "  --trace              a line for each read: how many bytes it brought [off]\n"
+            + "  --loops N            1 to 1024 event loops; few clients can all fall on one;\n"
+            + "                       1 where the system is not Linux [half the cores]\n";
+
+    private String host = "127.0.0.1";
+    private int port = 5051;
+    private int bufferSize = 16 * 1024;
+    private int limit = 10_000; // of --max-connections
+    private long idleNanos; // 0 is for ever
+    private boolean nagle, verbose, trace;
+    private int loopCount = LINUX ? Math.max(1, CORES / 2) : 1;
+
+    private void parse(String... args) {
+        Deque<String> words = new ArrayDeque<>(List.of(args));
+        while (!words.isEmpty()) {
+            String option = nextOption(words);
+            switch (option) {
+                case "--host": host = value(option, words); break;
+                case "--port": port = number(option, words, 0, 65_535); break;
+                case "--bufsize": bufferSize = size(option, words, 1); break;
+                case "--nagle": nagle = true; break;
+                case "--max-connections": limit = number(option, words, 1, 1_000_000); break;
+                case "--idle-timeout": idleNanos = nanos(option, words); break;
+                case "--verbose": verbose = true; break;
+                case "--trace": trace = true; break;
+                case "--loops": loopCount = number(option, words, 1, 1024); break;
+                default: check(false, "unknown option " + option);
+            }
+        }
+        check(LINUX || loopCount == 1, "--loops above 1 needs Linux");
+        check(!host.matches("[^:]*:[^:]*|.*]:.*|.*/.*"), // one colon: IPv6 has more
+                "--host takes a name or an address, and --port the port, not " + host);
     }
 
-    /**
-     * The command line, read against a table: option, value (none for a flag; a range for numbers,
-     * sizes in bytes and durations), default, meaning. A wrong one is an IllegalArgumentException.
-     */
-    private static class Options {
-        /** Units of numbers, of sizes (up to g) and of durations (up to h), after that letter. */
-        private static final Map<String, Double> UNITS = Map.of("", 1.0, "g", 1.0, "gk", 0x1p10,
-                "gm", 0x1p20, "gg", 0x1p30, "hus", 1e3, "hms", 1e6, "hs", 1e9, "hm", 6e10,
-                "hh", 3.6e12);
-
-        private final Map<String, String[]> rows = new LinkedHashMap<>();
-        /** The last value given to each option; "on" for a flag. */
-        private final Map<String, String> given = new HashMap<>();
-
-        Options(String[][] table, String... args) {
-            List.of(table).forEach(row -> rows.put(row[0], row));
-            for (Iterator<String> rest = List.of(args).iterator(); rest.hasNext(); ) {
-                String[] pair = rest.next().split("=", 2);
-                String[] row = rows.get(pair[0].equals("-h") ? "--help" : pair[0]);
-                check(row != null, "unknown option " + pair[0]);
-                boolean joined = pair.length == 2;
-                boolean flag = row[1].isEmpty();
-                String value = joined ? pair[1] : flag ? "on" : rest.hasNext() ? rest.next() : "--";
-                check(!joined || !flag, row[0] + " takes no value, not " + value);
-                check((joined || !value.startsWith("--"))
-                        && (!value.isEmpty() || row[1].matches("TEXT|[0-9].*")),
-                        row[0] + " needs a value: " + row[1]);
-                given.put(row[0], value);
-                if (row[1].matches("[0-9].*")) {
-                    number(row[0]); // so that every error is told before anything is done
-                }
-            }
+    /** The next option; --port=5050 counts as two words. */
+    private static String nextOption(Deque<String> words) {
+        String[] pair = words.remove().split("=", 2);
+        if (pair.length == 2) {
+            words.push(pair[1]);
         }
+        return pair[0];
+    }
 
-        boolean given(String name) {
-            return given.containsKey(name);
+    private static String value(String option, Deque<String> words) {
+        check(!words.isEmpty() && !words.peek().isEmpty() && !words.peek().startsWith("--"),
+                option + " needs a value");
+        return words.remove();
+    }
+
+    private static int number(String option, Deque<String> words, int least, int most) {
+        String text = value(option, words);
+        double number = amount(text, Map.of("", 1.0));
+        check(number >= least && number <= most,
+                option + " takes a number from " + least + " to " + most + ", not " + text);
+        return (int) number;
+    }
+
+    private static int size(String option, Deque<String> words, int least) {
+        String text = value(option, words);
+        double bytes = amount(text, Map.of("", 1.0, "k", 0x1p10, "m", 0x1p20, "g", 0x1p30));
+        check(bytes >= least && bytes <= 0x1p30,
+                option + " takes a size from " + least + " to 1g, such as 16k, not " + text);
+        return (int) bytes;
+    }
+
+    private static long nanos(String option, Deque<String> words) {
+        String text = value(option, words);
+        double nanos = amount(text,
+                Map.of("us", 1e3, "ms", 1e6, "s", 1e9, "m", 60e9, "h", 3600e9));
+        check(nanos >= 1e6 && nanos <= 500 * 3600e9,
+                option + " takes a time from 1ms to 500h, such as 2.5s, not " + text);
+        return (long) nanos;
+    }
+
+    /** The number in a text, times its unit, without which it is whole; -1 if it is none. */
+    private static double amount(String text, Map<String, Double> units) {
+        String digits = text.replaceAll("[a-zA-Z]*$", "");
+        Double unit = units.get(text.substring(digits.length()).toLowerCase(Locale.ROOT));
+        if (unit == null || !text.matches("[0-9]{1,10}([.][0-9]+[a-zA-Z]+|[a-zA-Z]*)")) {
+            return -1;
         }
+        return Double.parseDouble(digits) * unit;
+    }
 
-        /** What was given, or the default. */
-        String text(String name) {
-            return given.getOrDefault(name, rows.get(name)[2]);
-        }
-
-        /** A number in the range of the table; a size in bytes, a duration in nanoseconds. */
-        long number(String name) {
-            String text = text(name).toLowerCase(Locale.ROOT);
-            // Where a number or a duration will do, they stand in this order, with a | between.
-            String[] ranges = rows.get(name)[1].split("[|]");
-            String[] ends = ranges[text.matches(".*[a-z]") ? ranges.length - 1 : 0].split("[.]{2}");
-            String unit = ends[1].replaceAll("[0-9]", "");
-            double value = parse(text, unit);
-            check(value >= parse(ends[0], unit) && value <= parse(ends[1], unit),
-                    name + " takes a " + (unit.isEmpty() ? "number" : unit.equals("g") ? "size"
-                    : "duration") + " from " + ends[0] + " to " + ends[1] + ", not " + text(name));
-            return (long) value;
-        }
-
-        /** The number in a text, a fraction only before a unit; NaN for any other text. */
-        static double parse(String text, String largestUnit) {
-            String digits = text.replaceAll("[a-z]*$", "");
-            Double unit = UNITS.get(largestUnit + text.substring(digits.length()));
-            return unit != null && text.matches("[0-9]+([.][0-9]+[a-z]+|[a-z]*)")
-                    ? Double.parseDouble(digits) * unit : Double.NaN;
-        }
-
-        static void check(boolean rule, String message) {
-            if (!rule) {
-                throw new IllegalArgumentException(message + "; see --help");
-            }
-        }
-
-        void print(PrintStream out, String usage) {
-            out.println(usage);
-            rows.forEach((name, row) -> out.printf("  %-28s %s%s%n", name + " " + row[1], row[3],
-                    row[2].isEmpty() ? "" : " [" + row[2] + "]"));
+    private static void check(boolean rule, String message) {
+        if (!rule) {
+            throw new IllegalArgumentException(message + "; see --help");
         }
     }
 }

@@ -22,10 +22,11 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Deque;
 import java.util.HashMap;
 import java.util.HashSet;
-import java.util.Iterator;
 import java.util.List;
 import java.util.Locale;
 import java.util.LongSummaryStatistics;
@@ -63,15 +64,15 @@ import java.util.function.BooleanSupplier;
  */
 public class EchoClient {
 
-    /** A second in nanoseconds. All times here are in nanoseconds. */
-    private static final long SECOND = 1_000_000_000;
+    private static final long SECOND = 1_000_000_000; // in nanoseconds, as all times here
+    private static final long ENDLESS = Long.MAX_VALUE; // messages or nanoseconds
 
     private final PrintStream out;
     private final PrintStream err;
-    private PrintStream text; // is out, or nothing with --json -, which has out for itself
+    private PrintStream text; // with --json -, out is for the JSON alone
     private boolean hasResult; // whether more is shown than a message and its echo
 
-    private ByteBuffer payload; // the bytes of all messages; a message is a window on them
+    private ByteBuffer payload; // the bytes of all messages; each is a part of them
     private int messageSize;
     private int differentMessages = 1;
     private volatile InetAddress server; // that answered first; all connections go there
@@ -92,10 +93,11 @@ public class EchoClient {
     private final List<String> warnings = new ArrayList<>();
     private volatile boolean stopped; // all threads have to end
     private volatile boolean interrupted; // the user wanted that (Ctrl-C)
-    private volatile boolean invalid; // a wrong byte came back: no figure can be trusted
+    private volatile String wrongByte; // where one came back: then no figure can be trusted
     private volatile Throwable failure; // the first one; null if there is none
     private final CountDownLatch over = new CountDownLatch(1); // opens when it is stopped
     private volatile boolean reported; // the result is out
+    private volatile String erase = ""; // clears the line of the progress, if there is one
     /** Where the result goes, besides the text; null if it was not asked for. */
     private FileOutputStream jsonFile;
     private FileOutputStream hgrmFile;
@@ -121,7 +123,7 @@ public class EchoClient {
     private final class Connection implements AutoCloseable {
         private final int index;
         private final SocketChannel channel = SocketChannel.open();
-        private Selector selector; // waits for a channel that does not block
+        private volatile Selector selector; // waits for a channel that does not block
         private SelectionKey key;
         /** What comes back. With room for one byte too many, so that a surplus byte is seen. */
         private ByteBuffer echo = ByteBuffer.allocateDirect(0);
@@ -164,7 +166,7 @@ public class EchoClient {
             if (loss != null) {
                 compare(message, trip); // a wrong byte explains more than a missing one
                 phase.lost.increment();
-                throw new IOException(explain(loss, trip, message.remaining()), loss);
+                throw new IOException(whyLost(loss, trip, message.remaining()), loss);
             }
         }
 
@@ -196,10 +198,7 @@ public class EchoClient {
             trip.writtenNanos = trip.startNanos;
             trip.endNanos = trip.startNanos;
             while (echo.position() < size) {
-                int written = 0;
-                if (message.hasRemaining()) {
-                    written = channel.write(message);
-                }
+                int written = channel.write(message); // 0 if all has been written
                 if (written > 0) {
                     trip.writtenNanos = noteMove();
                 }
@@ -258,34 +257,44 @@ public class EchoClient {
             if (at < 0 || at == echo.limit()) {
                 return; // equal, or equal as far as the echo came
             }
-            invalid = true;
             String sent = "nothing more";
             if (at < message.remaining()) {
                 sent = format("0x%02x", message.get(message.position() + at));
             }
-            throw new IOException(format("INVALID: %s %d, offset %d: sent %s, received 0x%02x;"
-                    + " is it an echo server?", trip.kind, trip.number, at, sent,
-                    echo.get(at)));
+            String where = format("INVALID: %s %d, offset %d: sent %s, received 0x%02x; ",
+                    trip.kind, trip.number, at, sent, echo.get(at));
+            if (echoesBefore() > 0) {
+                wrongByte = where + "the server, or something on the path, has changed it";
+            } else {
+                wrongByte = where + "is it an echo server?";
+            }
+            throw new IOException(wrongByte);
         }
 
         /** Why a round trip was not finished, and what to do about it. */
-        private String explain(Exception loss, Trip trip, int size) {
+        private String whyLost(Exception loss, Trip trip, int size) {
             String where = format(" in %s %d, after %d of %d bytes of the echo; ", trip.kind,
                     trip.number, echo.limit(), size);
             if (!timedOut) {
                 return "connection lost: " + loss.getMessage() + where + "look at the server";
             }
             where = "timed out: nothing moved for " + time(timeoutNanos) + where;
-            long before = warmup.rtt.count() + measured.rtt.count();
-            if (before > 0) {
-                return where + count(before, "message") + " came back before: the path or the"
-                        + " server has gone silent; --timeout allows more";
+            if (echoesBefore() > 0) {
+                where += count(echoesBefore(), "message") + " came back before: the path or the"
+                        + " server has gone silent; ";
+            }
+            if (echoesBefore() > 0 || echo.limit() > 0) {
+                return where + "--timeout allows more";
             }
             if (size > 500) {
                 where += "are packets of this size lost (does a small --size work)? ";
             }
             return where + "is it an echo server, is it full (--max-connections), or does it"
                     + " wait for a line end, which --message - sends without --bench?";
+        }
+
+        private long echoesBefore() {
+            return warmup.rtt.count() + measured.rtt.count();
         }
 
         /** The next message of a benchmark: its round trip, and the comparison. */
@@ -302,15 +311,15 @@ public class EchoClient {
             return window.limit(from + messageSize).position(from);
         }
 
-        void open(InetAddress address, long timeoutNanos) throws IOException {
+        void open(InetAddress address, long limitNanos) throws IOException {
             if (stopped) {
                 throw new IOException("stopped");
             }
             // Nagle's algorithm (RFC 896) would hold back the end of a message until the server
             // has acknowledged its beginning, which the server delays by about 40 ms.
             channel.setOption(StandardSocketOptions.TCP_NODELAY, !nagle);
-            long millis = Math.max(1, timeoutNanos / 1_000_000);
-            channel.socket().connect(new InetSocketAddress(address, port), (int) millis);
+            int millis = (int) Math.max(1, limitNanos / 1_000_000);
+            channel.socket().connect(new InetSocketAddress(address, port), millis);
             if (channel.getLocalAddress().equals(channel.getRemoteAddress())) {
                 // TCP lets a socket connect to itself, if its own port happens to be the one
                 // that it connects to (simultaneous open). It would even echo.
@@ -320,9 +329,9 @@ public class EchoClient {
         }
 
         /**
-         * Closes the connection if nothing has moved for so many looks of the watch. Time does
-         * not count: while this program itself was suspended (Ctrl-Z, the lid of a laptop),
-         * nobody has looked, and the echo may only wait to be read.
+         * Closes the connection if so many looks in a row saw no byte move. Looks are counted,
+         * not time: after this program was suspended (Ctrl-Z, the lid of a laptop), the echo
+         * may have come, and only wait to be read.
          */
         void look(long mostLooks) {
             long moved = movedNanos;
@@ -370,7 +379,7 @@ public class EchoClient {
                     return connection;
                 } catch (IOException e) {
                     connection.close();
-                    if (reason == null) { // the first address is the one that was meant
+                    if (reason == null) {
                         reason = e;
                     }
                 }
@@ -385,42 +394,32 @@ public class EchoClient {
     /** What is wrong, and what to do about it. */
     private String whyNotConnected(IOException e) {
         String what = "" + e.getMessage();
-        if (e instanceof UnknownHostException) {
-            return whyUnknown(what);
-        }
-        if (e instanceof SocketTimeoutException) {
+        if (host.contains("%") && e instanceof UnknownHostException) {
+            return "unknown network interface; check what follows the % in --host";
+        } else if (what.contains("Temporary failure")) {
+            return "no name server answers; check the network, or give an address";
+        } else if (e instanceof UnknownHostException) {
+            return "unknown host; check --host";
+        } else if (e instanceof SocketTimeoutException || what.contains("timed out")) {
             return "no answer within " + time(timeoutNanos)
                     + "; is the host up, does a firewall drop this port, is the server full?";
-        }
-        if (e instanceof BindException) {
-            what += "; no local port is left (use less --parallel, or wait a minute), or no"
-                    + " address of this machine reaches the host";
-        } else if (e instanceof ConnectException) {
-            what += "; is the server running? start it with: java EchoServer.java --port "
+        } else if (e instanceof BindException) {
+            return what + "; no local port is left (use less --parallel, or wait a minute), or"
+                    + " no address of this machine reaches the host";
+        } else if (e instanceof ConnectException && isHere(server)) {
+            return what + "; is the server running? start it with: java EchoServer.java --port "
                     + port;
-            if (!isHere(server)) {
-                what += " --host 0.0.0.0 (else it is on loopback only); or a firewall refuses";
-            }
+        } else if (e instanceof ConnectException) {
+            return what + "; does the server run there, and with --host 0.0.0.0 (else it is on"
+                    + " loopback only)? a firewall can refuse, too";
         } else if (what.contains("address type") || what.contains("Protocol family")) {
-            what = "this Java runs without IPv6 (preferIPv4Stack, or the system has none)";
+            return "this Java runs without IPv6 (preferIPv4Stack, or the system has none)";
         } else if (what.contains("Invalid argument")) {
-            what += "; an address like fe80::1 needs its interface: fe80::1%eth0";
+            return what + "; an address like fe80::1 needs its interface: fe80::1%eth0";
         } else if (what.contains("files")) {
-            what += "; raise ulimit -n, or use less --parallel";
-        } else {
-            what += "; is the network up, is the address right?";
+            return what + "; raise ulimit -n, or use less --parallel";
         }
-        return what;
-    }
-
-    private static String whyUnknown(String message) {
-        if (message.contains("interface") || message.contains("scope")) {
-            return "unknown network interface; check what follows the % in --host";
-        }
-        if (message.contains("Temporary failure")) {
-            return "no name server answers; check the network, or give an address";
-        }
-        return "unknown host; check --host";
+        return what + "; is the network up, is the address right?";
     }
 
     /** Whether an address is one of this machine. */
@@ -462,16 +461,17 @@ public class EchoClient {
     private void sendMessages(Connection connection) throws IOException {
         Trip trip = new Trip("message");
         if (!messageText.equals("-")) {
-            sendMessage(connection, connection.nextMessage(), trip);
+            send(connection, connection.nextMessage(), trip);
             return;
         }
-        for (byte[] line = readLine(); line.length > 0; line = readLine()) {
-            sendMessage(connection, ByteBuffer.wrap(line), trip);
+        byte[] line = readLine();
+        while (line.length > 0 && !out.checkError()) {
+            send(connection, ByteBuffer.wrap(line), trip);
+            line = readLine();
         }
     }
 
-    private void sendMessage(Connection connection, ByteBuffer message, Trip trip)
-            throws IOException {
+    private void send(Connection connection, ByteBuffer message, Trip trip) throws IOException {
         text.println("[client] sent    : " + quoted(message));
         beganNanos = System.nanoTime();
         connection.roundTrip(message, trip);
@@ -519,7 +519,7 @@ public class EchoClient {
         }
     }
 
-    /** What each thread does in a benchmark. All meet, so that each phase begins for all. */
+    /** What each thread does in a benchmark. They wait for each other before each phase. */
     private void benchmark(Connection connection)
             throws IOException, InterruptedException, BrokenBarrierException {
         allConnected.await();
@@ -533,15 +533,16 @@ public class EchoClient {
         allDone.await(); // nobody closes earlier: that would take time from the others
     }
 
-    /** Run by the thread that comes last to the meeting, while the others wait. */
+    /** Run by the last thread that arrives at the barrier, while the others wait. */
     private void beginMeasurement() {
-        if (rate > 0 && warmup.rtt.count() > 0) {
+        if (rate > 0 && warmup.rtt.supports(80)) {
+            // The median, because the first messages are slow.
             double carried = (double) SECOND / warmup.rtt.percentile(50);
             double needed = Math.ceil(rate / carried);
             if (needed > parallel) { // worth knowing at once
                 warnings.add(format("one connection carries %s/s; --rate %d needs --parallel"
                         + " %.0f", rounded(carried), rate, needed));
-                err.println("[bench] warning: " + warnings.get(0));
+                err.println(erase + "[bench] warning: " + warnings.get(0));
             }
         }
         phase = measured;
@@ -573,7 +574,8 @@ public class EchoClient {
         long number = 0;
         trip.endNanos = beganNanos;
         try {
-            // What was due before the end is sent after it, too, but not for ever.
+            // What was due before the end is sent after it, too, for as long again at most.
+            // (2 * limit.nanos would overflow.)
             while (number < total && trip.endNanos - beganNanos - limit.nanos <= limit.nanos) {
                 long due = dueNanos(connection, number);
                 boolean late = trip.endNanos > due; // an echo was still under way
@@ -582,15 +584,27 @@ public class EchoClient {
                     return;
                 }
                 connection.sendNext(trip);
-                measured.record(trip, due, late);
+                measured.recordScheduled(trip, due, late);
                 number++;
             }
         } finally {
-            // What is due by now and has no echo counts, too: as far as it has waited.
-            while (number < total && dueNanos(connection, number) < System.nanoTime()) {
-                measured.recordWaiting(dueNanos(connection, number));
-                number++;
+            if (number < total) {
+                endNow();
+                countWaiting(connection, number, total);
             }
+        }
+    }
+
+    /**
+     * What is due by now and has no echo counts, too: as far as it has waited. If there are
+     * very many, neighbours are counted together, as if all had waited as long as the first.
+     */
+    private void countWaiting(Connection connection, long first, long total) {
+        long due = dueHere(connection, new Limit(total, endedNanos - beganNanos));
+        long together = 1 + (due - first) / 100_000;
+        for (long number = first; number < due; number += together) {
+            measured.recordWaiting(dueNanos(connection, number),
+                    Math.min(together, due - number));
         }
     }
 
@@ -646,18 +660,18 @@ public class EchoClient {
 
     /** Returns 0 if it worked, 1 if it failed, 2 for a wrong command line, 130 on Ctrl-C. */
     static int run(PrintStream out, PrintStream err, String... args) {
-        int status = 0;
+        EchoClient client = new EchoClient(out, err);
         try {
-            EchoClient client = new EchoClient(out, err);
             client.parse(args);
-            if (client.help) {
-                out.print(HELP);
-            } else {
-                status = client.measureAndReport();
-            }
         } catch (IllegalArgumentException e) {
-            err.println("[client] " + printable(e.getMessage()) + "; see --help");
+            err.println("[client] " + printable(e.getMessage()));
             return 2;
+        }
+        int status = 0;
+        if (client.help) {
+            out.print(HELP);
+        } else {
+            status = client.measureAndReport();
         }
         if (out.checkError()) {
             err.println("[client] cannot write to standard output");
@@ -682,9 +696,9 @@ public class EchoClient {
         } catch (IOException | IllegalStateException | OutOfMemoryError e) {
             stop(e, false);
         } catch (InterruptedException e) {
-            // it is the user who wants to stop
+            // the user wants to stop
         } finally { // jshell's Ctrl-C throws an error into this thread
-            stop(null, true);
+            stop(null, true); // if the run is over, this does nothing
             waitFor(threads::isEmpty);
             status = report();
             reported = true;
@@ -700,8 +714,9 @@ public class EchoClient {
     /** Opens what is written at the end, too: so an error is told before the run. */
     private void prepareRun() throws IOException {
         hasResult = bench || jsonName != null;
-        text = toOut() ? new PrintStream(OutputStream.nullOutputStream()) : out;
-        jsonFile = toOut() ? null : open(jsonName);
+        boolean toOut = "-".equals(jsonName);
+        text = toOut ? new PrintStream(OutputStream.nullOutputStream()) : out;
+        jsonFile = toOut ? null : open(jsonName);
         hgrmFile = open(hgrmName);
         plotFile = open(plotName);
         makePayload();
@@ -744,22 +759,20 @@ public class EchoClient {
         boolean show = bench && err == System.err && errorIsTerminal();
         long lookNanos = Math.min(timeoutNanos / 10, SECOND / 2);
         long nextNanos = System.nanoTime() + SECOND;
-        String erase = "\r" + " ".repeat(79) + "\r";
         while (!over.await(lookNanos, TimeUnit.NANOSECONDS)) {
             connections.forEach(c -> c.look(timeoutNanos / lookNanos));
             if (show && System.nanoTime() > nextNanos) {
+                erase = "\r" + " ".repeat(79) + "\r";
                 err.print(erase + "[bench] " + progress());
                 err.flush();
                 nextNanos += SECOND;
             }
         }
-        if (show) {
-            err.print(erase);
-            err.flush();
-        }
+        err.print(erase);
+        err.flush();
     }
 
-    /** Whether standard error is a terminal, which only another program can tell. */
+    /** Only another program can tell whether standard error is a terminal. */
     private static boolean errorIsTerminal() throws InterruptedException {
         try {
             return new ProcessBuilder("test", "-t", "2").inheritIO().start().waitFor() == 0;
@@ -770,37 +783,43 @@ public class EchoClient {
 
     /** What is done of what, in at most 70 characters. */
     private String progress() {
-        long done = phase.rtt.count();
+        Tally tally = phase;
+        long done = tally.rtt.count();
         if (done == 0) {
-            return format("%,d connected, no echo yet", connections.size());
+            return "no echo yet on " + count(connections.size(), "connection");
         }
-        String name = "measured";
-        Limit limit = measureLimit;
-        if (phase == warmup) {
-            name = "warm-up";
-            limit = warmupLimit;
-        }
+        String name = tally == warmup ? "warm-up" : "measured";
+        Limit limit = tally == warmup ? warmupLimit : measureLimit;
         double seconds = (System.nanoTime() - beganNanos) / 1e9;
-        String line = format("%s %,d messages, mean %s", name, done, time(phase.rtt.mean()));
-        if (limit.nanos < Long.MAX_VALUE) {
-            return line + format(", %.0f of %.0f s", seconds, limit.nanos / 1e9);
+        String mean = time(tally.rtt.mean());
+        if (limit.nanos < ENDLESS) {
+            return format("%s %.0f of %.0f s: %,d messages, mean %s", name, seconds,
+                    limit.nanos / 1e9, done, mean);
         }
         long all = limit.messages * parallel;
         double left = seconds / done * (all - done);
         String about = left < 100 ? format("%.0f s", left) : format("%.0f min", left / 60);
-        return line + format(", of %,d, about %s left", all, about);
+        return format("%s %,d of %,d messages, mean %s, about %s left", name, done, all, mean,
+                about);
     }
 
     /** Makes all threads end at once. The first call counts; null if nothing has failed. */
     private synchronized void stop(Throwable reason, boolean byUser) {
         if (!stopped) {
-            endedNanos = System.nanoTime();
+            endNow();
             failure = reason;
             interrupted = byUser;
             stopped = true;
             threads.forEach(Thread::interrupt); // those that wait for others, or to send
             connections.forEach(Connection::close); // those that wait for an echo
             over.countDown();
+        }
+    }
+
+    /** The run ends, unless it has ended before. */
+    private synchronized void endNow() {
+        if (endedNanos == 0) {
+            endedNanos = System.nanoTime();
         }
     }
 
@@ -819,11 +838,15 @@ public class EchoClient {
 
     /** Reports the result or the failure, or both; returns the exit status. */
     private int report() {
-        String error = null;
-        if (failure != null) {
-            error = explain(failure);
-        } else if (hasResult && measured.rtt.count() == 0) {
+        String error = wrongByte;
+        if (error == null && failure != null) {
+            error = whyFailed(failure);
+        }
+        if (error == null && hasResult && measured.rtt.count() == 0) {
             error = "interrupted before anything was measured";
+        }
+        if (measured.rtt.count() == 0 && measured.waiting.sum() > 0) {
+            error += format("; %,d messages were due, none came back", measured.waiting.sum());
         }
         if (error != null) {
             err.println("[client] " + printable(error));
@@ -832,12 +855,11 @@ public class EchoClient {
         if (interrupted) {
             return 130;
         }
-        return error == null && written ? 0 : 1;
+        return (error == null && written) ? 0 : 1;
     }
 
-    /** Writes all that was asked for; returns whether it could be written. */
     private boolean writeResult(String error) {
-        if (invalid || measured.rtt.count() == 0) {
+        if (wrongByte != null || measured.rtt.count() == 0) {
             return writeFiles(new Json().add("valid", false).add("interrupted", interrupted)
                     .add("error", error).toString(), "", "");
         }
@@ -851,7 +873,7 @@ public class EchoClient {
         return writeFiles(toJson(result), hgrm, picture);
     }
 
-    private static String explain(Throwable e) {
+    private static String whyFailed(Throwable e) {
         String message = "" + e.getMessage();
         if (e instanceof FileNotFoundException) {
             return "cannot write " + message;
@@ -903,20 +925,20 @@ public class EchoClient {
             recordPoint(trip.startNanos, trip.endNanos - trip.startNanos);
         }
 
-        /** Records a message of an open loop; late, if an echo was under way then. */
-        void record(Trip trip, long dueNanos, boolean late) {
-            Histogram reason = late ? behind : wakeup;
-            reason.record(trip.startNanos - dueNanos);
+        /** Late: the one before it had no echo yet when it was due. */
+        void recordScheduled(Trip trip, long dueNanos, boolean late) {
+            Histogram lateness = late ? behind : wakeup;
+            lateness.record(trip.startNanos - dueNanos);
             response.record(trip.endNanos - dueNanos);
             recordTrip(trip);
             recordPoint(dueNanos, trip.endNanos - dueNanos);
         }
 
-        /** Records a message that was due, and has no echo yet. */
-        void recordWaiting(long dueNanos) {
-            long waited = System.nanoTime() - dueNanos;
-            waiting.increment();
-            response.record(waited);
+        /** Records messages that were due then, and have no echo. */
+        void recordWaiting(long dueNanos, long messages) {
+            long waited = Math.max(0, endedNanos - dueNanos);
+            waiting.add(messages);
+            response.record(waited, messages);
             recordPoint(dueNanos, waited);
         }
 
@@ -955,13 +977,17 @@ public class EchoClient {
         private final LongAccumulator max = new LongAccumulator(Math::max, 0);
 
         void record(long nanos) {
+            record(nanos, 1);
+        }
+
+        void record(long nanos, long times) {
             int bits = 64 - Long.numberOfLeadingZeros(nanos); // 13 for 5000
             int halvings = Math.max(0, bits - 11); // until it is below 2048: 2
             long halved = nanos >>> halvings; // 1250
-            buckets.getAndIncrement(halvings * HALF + (int) halved);
-            count.increment();
-            sum.add(nanos);
-            sumOfSquares.add((double) nanos * nanos);
+            buckets.getAndAdd(halvings * HALF + (int) halved, times);
+            count.add(times);
+            sum.add((double) nanos * times);
+            sumOfSquares.add((double) nanos * nanos * times);
             min.accumulate(nanos);
             max.accumulate(nanos);
         }
@@ -982,7 +1008,11 @@ public class EchoClient {
             return sum.sum() / count();
         }
 
-        /** Of all that was recorded; exact if it is above a millionth of the mean. */
+        double least() {
+            return count() == 0 ? Double.NaN : min.get();
+        }
+
+        /** Not exact if it is below a millionth of the mean: rounding takes the digits. */
         double stddev() {
             double variance = sumOfSquares.sum() / count() - mean() * mean();
             return Math.sqrt(Math.max(0, variance));
@@ -1070,7 +1100,7 @@ public class EchoClient {
         }
     }
 
-    /** What a run came to. The text and the files are made from it. */
+    /** The figures of a run. The text and the files are made from it. */
     private final class Result {
         private final String error; // null if the run did not fail
         /** The times that count: response times with --rate, otherwise round trips. */
@@ -1086,8 +1116,7 @@ public class EchoClient {
         private final double reads = (double) measured.reads.sum() / messages;
         private final int cores = Runtime.getRuntime().availableProcessors();
         private final long collections = collections() - collectionsBefore;
-        /** The share that this program had of the time of all cores. */
-        private final double busy = (cpuNanos() - cpuNanosBefore) / 1e9 / seconds / cores;
+        private final double cpuSeconds = (cpuNanos() - cpuNanosBefore) / 1e9;
 
         Result(String error) {
             this.error = error;
@@ -1107,6 +1136,9 @@ public class EchoClient {
             Histogram rtt = measured.rtt;
             boolean here = isHere(server);
             boolean spread = rtt.supports(95) && rtt.percentile(90) > 3 * rtt.percentile(10);
+            if (!rtt.supports(95)) {
+                warnings.add("too few messages for p95, which here is the maximum");
+            }
             boolean resent = rtt.max.get() >= rtt.percentile(50) + SECOND / 5;
             if (here && spread && parallel == 1 && !spin
                     && rtt.percentile(50) < SECOND / 1000) {
@@ -1123,10 +1155,10 @@ public class EchoClient {
                 warnings.add("a stall of " + time(rtt.max.get()) + " hides here: nothing was"
                         + " sent until it was over; --rate counts what was due meanwhile");
             }
-            // A server that runs here, too, takes about half of the time of all cores.
+            // A server on this machine takes about half of the time of all cores.
             double most = here ? 0.3 : 0.8;
             int needed = spin ? 2 * parallel : parallel; // both ends
-            if (rate == 0 && needed > cores && busy > most) {
+            if (rate == 0 && needed > cores && cpuSeconds > most * cores * seconds) {
                 warnings.add("more threads than cores, so they wait: use less --parallel");
             }
         }
@@ -1137,7 +1169,6 @@ public class EchoClient {
                 .mapToLong(GarbageCollectorMXBean::getCollectionCount).sum();
     }
 
-    /** The time that this program has spent on all cores together; 0 if that is unknown. */
     private static long cpuNanos() {
         return ProcessHandle.current().info().totalCpuDuration()
                 .map(Duration::toNanos).orElse(0L);
@@ -1166,8 +1197,7 @@ public class EchoClient {
             showTimes("RTT", measured.rtt);
         }
         if (result.unanswered > 0) {
-            print("without an echo at the end: %s, of which %d due and not sent",
-                    count(result.unanswered, "message"), result.unsent);
+            print("without an echo at the end: %s", count(result.unanswered, "message"));
         }
         showConditions(result);
         warnings.forEach(warning -> print("warning: %s", warning));
@@ -1191,15 +1221,17 @@ public class EchoClient {
         double percent = 100.0 * measured.behind.count() / result.messages;
         print("behind schedule: %.1f %% of the messages, by %s at most", percent,
                 time(measured.behind.max.get()));
+        if (result.unsent > 0) {
+            print("%,d messages were due and not sent", result.unsent);
+        }
     }
 
     private void showTimes(String name, Histogram times) {
-        print("%-8s %8s %8s %8s %8s %8s %8s %8s", name, time(times.min.get()),
+        print("%-8s %8s %8s %8s %8s %8s %8s %8s", name, time(times.least()),
                 time(times.supported(50)), time(times.supported(90)), time(times.supported(95)),
                 time(times.supported(99)), time(times.supported(99.9)), time(times.max.get()));
     }
 
-    /** How the times came about: the warm-up, where the time went, the machine. */
     private void showConditions(Result result) {
         print("mean %s, standard deviation %s; %s messages/s for %.2f s",
                 time(result.latency.mean()), time(result.latency.stddev()),
@@ -1250,15 +1282,15 @@ public class EchoClient {
         return format(value < 99.995 ? "%.2f" : "%.1f", value);
     }
 
-    /** Such as 1 core or 1,024 bytes. */
     private static String count(long n, String what) {
         return format("%,d %s%s", n, what, n == 1 ? "" : "s");
     }
 
-    /** Such as 127.0.0.1:5050 or [::1]:5050. */
+    /** Such as 127.0.0.1:5050 or [::1]:5050, which Java would write as 0:0:0:0:0:0:0:1. */
     private static String address(String host, int port) {
         boolean bare = host.contains(":") && !host.startsWith("[");
-        return (bare ? "[" + host + "]" : host) + ":" + port;
+        String name = bare ? "[" + host.replaceFirst("(^|:)0(:0)+(:|$)", "::") + "]" : host;
+        return name + ":" + port;
     }
 
     /** The text with a dot for each character that would steer a terminal, not be shown. */
@@ -1311,7 +1343,7 @@ public class EchoClient {
 
     private static Json micros(Histogram times) {
         Json json = new Json();
-        json.add("min", times.count() == 0 ? Double.NaN : us(times.min.get()));
+        json.add("min", us(times.least()));
         json.add("mean", us(times.mean()));
         json.add("stddev", us(times.stddev()));
         json.add("p50", us(times.supported(50)));
@@ -1396,9 +1428,9 @@ public class EchoClient {
 
         Picture(Result result) {
             this.result = result;
-            double least = Math.min(measured.rtt.min.get(), warmup.rtt.min.get());
-            double greatest = Math.max(result.latency.max.get(), warmup.rtt.max.get());
-            lowest = (int) Math.floor(Math.log10(Math.max(1, least)));
+            long least = Math.min(measured.rtt.min.get(), warmup.rtt.min.get());
+            long greatest = Math.max(result.latency.max.get(), warmup.rtt.max.get());
+            lowest = (int) Math.log10(Math.max(1, least));
             highest = Math.max(lowest + 1, (int) Math.ceil(Math.log10(greatest)));
         }
 
@@ -1505,7 +1537,8 @@ public class EchoClient {
         }
 
         private void label(double x, double y, String style, String anchor, String words) {
-            String escaped = printable(words).replace("&", "&amp;").replace("<", "&lt;");
+            String escaped = printable(words).replace("&", "&amp;").replace("<", "&lt;")
+                    .replace(">", "&gt;");
             add("<text class=\"%s\" x=\"%.0f\" y=\"%.0f\" text-anchor=\"%s\">%s</text>", style,
                     x, y, anchor, escaped);
         }
@@ -1517,10 +1550,6 @@ public class EchoClient {
 
     // The files.
 
-    private boolean toOut() {
-        return "-".equals(jsonName);
-    }
-
     /** Opens a file to append, so its old content stays until there is a new one. */
     private static FileOutputStream open(String name) throws IOException {
         return name == null ? null : new FileOutputStream(name, true);
@@ -1528,7 +1557,7 @@ public class EchoClient {
 
     /** Writes what was asked for; returns whether all of it could be written. */
     private boolean writeFiles(String json, String hgrm, String picture) {
-        if (toOut()) {
+        if ("-".equals(jsonName)) {
             out.println(json);
         }
         boolean jsonWritten = write(jsonFile, jsonName, json + "\n");
@@ -1543,14 +1572,14 @@ public class EchoClient {
             return true;
         }
         try (FileOutputStream file = to) {
-            // What is a device, or stands for our own standard output, has no old content.
-            if (!name.startsWith("/dev/") && file.getChannel().size() > 0) {
+            // /dev/stdout and /dev/fd/3 can be files that hold more than ours.
+            if (!name.matches("/dev/(std|fd/).*") && file.getChannel().size() > 0) {
                 file.getChannel().truncate(0);
             }
             file.write(content.getBytes(StandardCharsets.UTF_8));
             return true;
         } catch (IOException e) {
-            err.println("[client] cannot write " + name + ": " + e.getMessage());
+            err.println("[client] cannot write " + printable(name) + ": " + e.getMessage());
             return false;
         }
     }
@@ -1582,7 +1611,7 @@ public class EchoClient {
     private String messageText = "Hello, echo!";
     private int randomBytes = -1; // how many to send instead; -1 is none
     private boolean bench;
-    private Limit measureLimit = new Limit(2000, Long.MAX_VALUE);
+    private Limit measureLimit = new Limit(2000, ENDLESS);
     private Limit warmupLimit = new Limit(20_000, SECOND);
     private int parallel = 1;
     private int rate; // 0: no schedule, but a closed loop
@@ -1599,14 +1628,17 @@ public class EchoClient {
     private void parse(String... args) {
         command = "java EchoClient.java " + String.join(" ", args);
         Set<String> given = new HashSet<>();
-        Words words = new Words(args);
-        while (words.nextOption()) {
-            given.add(words.option);
-            parseOption(words);
+        Deque<String> words = new ArrayDeque<>(List.of(args));
+        while (!words.isEmpty()) {
+            String option = nextOption(words);
+            given.add(option);
+            parseOption(option, words);
         }
         if (bench && !given.contains("--message") && randomBytes < 0) {
             randomBytes = 1024;
         }
+        check(!host.matches("[^:]*:[^:]*|.*]:.*|.*/.*"), // one colon: IPv6 has more
+                "--host takes a name or an address, and --port the port, not " + host);
         check(!given.containsAll(List.of("--message", "--size")),
                 "--message and --size exclude each other");
         check(!given.containsAll(List.of("--repeat", "--duration")),
@@ -1615,139 +1647,101 @@ public class EchoClient {
                 "--rate", "--hgrm", "--plot")) {
             check(bench || !given.contains(option), option + " needs --bench");
         }
-        check(!"".equals(jsonName) && !"".equals(hgrmName) && !"".equals(plotName),
-                "--json, --hgrm and --plot need the name of a file");
         check(!messageText.equals("-") || !bench && jsonName == null,
                 "--message - sends each line of input: not with --bench or --json");
         check(!bench || randomBytes > 0 || randomBytes < 0 && !messageText.isEmpty(),
                 "--bench needs at least one byte a message");
     }
 
-    private void parseOption(Words words) {
-        switch (words.option) {
-            case "--host": host = words.host(); break;
-            case "--port": port = words.number(1, 65_535); break;
-            case "--message": messageText = words.value(); break;
-            case "--size": randomBytes = words.size(0); break;
+    private void parseOption(String option, Deque<String> words) {
+        switch (option) {
+            case "--host": host = value(option, words); break;
+            case "--port": port = number(option, words, 1, 65_535); break;
+            case "--message": // takes any text, also an empty one, or one like an option
+                check(!words.isEmpty(), option + " needs a value");
+                messageText = words.remove();
+                break;
+            case "--size": randomBytes = size(option, words, 0); break;
             case "--bench": bench = true; break;
             case "--repeat":
-                measureLimit = new Limit(words.number(1, 1_000_000_000), Long.MAX_VALUE);
+                measureLimit = new Limit(number(option, words, 1, 1_000_000_000), ENDLESS);
                 break;
-            case "--duration":
-                measureLimit = new Limit(Long.MAX_VALUE, words.duration());
-                break;
-            case "--warmup": warmupLimit = warmup(words); break;
-            case "--parallel": parallel = words.number(1, 65_535); break;
-            case "--rate": rate = words.number(1, 10_000_000); break;
+            case "--duration": measureLimit = new Limit(ENDLESS, nanos(option, words)); break;
+            case "--warmup": warmupLimit = warmupLimit(option, words); break;
+            case "--parallel": parallel = number(option, words, 1, 65_535); break;
+            case "--rate": rate = number(option, words, 1, 10_000_000); break;
             case "--spin": spin = true; break;
             case "--nagle": nagle = true; break;
-            case "--timeout": timeoutNanos = words.duration(); break;
-            case "--json": jsonName = words.value(); break;
-            case "--hgrm": hgrmName = words.value(); break;
-            case "--plot": plotName = words.value(); break;
+            case "--timeout": timeoutNanos = nanos(option, words); break;
+            case "--json": jsonName = value(option, words); break;
+            case "--hgrm": hgrmName = value(option, words); break;
+            case "--plot": plotName = value(option, words); break;
             case "-h": case "--help": help = true; break;
-            default: throw new IllegalArgumentException("unknown option " + words.option);
+            default: check(false, "unknown option " + option);
         }
     }
 
-    private static Limit warmup(Words words) {
-        if (words.value().matches("[0-9]+")) {
-            return new Limit(words.number(0, 1_000_000_000), Long.MAX_VALUE);
+    /** Either a number of messages or a time. */
+    private static Limit warmupLimit(String option, Deque<String> words) {
+        if (!words.isEmpty() && words.peek().matches("[0-9]+")) {
+            return new Limit(number(option, words, 0, 1_000_000_000), ENDLESS);
         }
-        return new Limit(Long.MAX_VALUE, words.duration());
+        return new Limit(ENDLESS, nanos(option, words));
+    }
+
+    /** The next option; --port=5050 counts as two words. */
+    private static String nextOption(Deque<String> words) {
+        String[] pair = words.remove().split("=", 2);
+        if (pair.length == 2) {
+            words.push(pair[1]);
+        }
+        return pair[0];
+    }
+
+    private static String value(String option, Deque<String> words) {
+        check(!words.isEmpty() && !words.peek().isEmpty() && !words.peek().startsWith("--"),
+                option + " needs a value");
+        return words.remove();
+    }
+
+    private static int number(String option, Deque<String> words, int least, int most) {
+        String text = value(option, words);
+        double number = amount(text, Map.of("", 1.0));
+        check(number >= least && number <= most,
+                option + " takes a number from " + least + " to " + most + ", not " + text);
+        return (int) number;
+    }
+
+    private static int size(String option, Deque<String> words, int least) {
+        String text = value(option, words);
+        double bytes = amount(text, Map.of("", 1.0, "k", 0x1p10, "m", 0x1p20, "g", 0x1p30));
+        check(bytes >= least && bytes <= 0x1p30,
+                option + " takes a size from " + least + " to 1g, such as 16k, not " + text);
+        return (int) bytes;
+    }
+
+    private static long nanos(String option, Deque<String> words) {
+        String text = value(option, words);
+        double nanos = amount(text,
+                Map.of("us", 1e3, "ms", 1e6, "s", 1e9, "m", 60e9, "h", 3600e9));
+        check(nanos >= 1e6 && nanos <= 500 * 3600e9,
+                option + " takes a time from 1ms to 500h, such as 2.5s, not " + text);
+        return (long) nanos;
+    }
+
+    /** The number in a text, times its unit, without which it is whole; -1 if it is none. */
+    private static double amount(String text, Map<String, Double> units) {
+        String digits = text.replaceAll("[a-zA-Z]*$", "");
+        Double unit = units.get(text.substring(digits.length()).toLowerCase(Locale.ROOT));
+        if (unit == null || !text.matches("[0-9]{1,10}([.][0-9]+[a-zA-Z]+|[a-zA-Z]*)")) {
+            return -1;
+        }
+        return Double.parseDouble(digits) * unit;
     }
 
     private static void check(boolean rule, String message) {
         if (!rule) {
-            throw new IllegalArgumentException(message);
-        }
-    }
-
-    /** The words of a command line: options, each with its value behind it or after a "=". */
-    private static final class Words {
-        private final Iterator<String> rest;
-        /** The option that is read now, and its value; null as long as none was seen. */
-        private String option;
-        private String value;
-        private boolean valueUsed;
-
-        Words(String... args) {
-            rest = List.of(args).iterator();
-        }
-
-        /** Goes on to the next option; false if there is none. */
-        boolean nextOption() {
-            check(value == null || valueUsed, "no value"); // as in --verbose=yes
-            if (!rest.hasNext()) {
-                return false;
-            }
-            String[] pair = rest.next().split("=", 2);
-            option = pair[0];
-            value = pair.length == 2 ? pair[1] : null;
-            valueUsed = false;
-            return true;
-        }
-
-        /** The value of the option, as it was given. */
-        String value() {
-            valueUsed = true;
-            if (value == null) {
-                value = rest.hasNext() ? rest.next() : "--";
-                if (value.startsWith("--")) { // the next option
-                    throw new IllegalArgumentException(option + " needs a value");
-                }
-            }
-            return value;
-        }
-
-        String host() {
-            String host = value();
-            boolean oneColon = host.matches("[^:]*:[^:]*"); // an IPv6 address has more
-            boolean portOrUrl = oneColon || host.contains("]:") || host.contains("/");
-            check(!host.isEmpty() && !portOrUrl,
-                    "a name or an address, and --port takes the port");
-            return host;
-        }
-
-        int number(int least, int most) {
-            double number = amount(Map.of("", 1.0));
-            check(number >= least && number <= most, "a number from " + least + " to " + most);
-            return (int) number;
-        }
-
-        /** A size in bytes, such as 512, 16k or 1m. */
-        int size(int least) {
-            double bytes = amount(Map.of("", 1.0, "k", 0x1p10, "m", 0x1p20, "g", 0x1p30));
-            check(bytes >= least && bytes <= 0x1p30, "a size from " + least + " to 1g, as 16k");
-            return (int) bytes;
-        }
-
-        /** A time such as 300ms, 2.5s or 1m, in nanoseconds. */
-        long duration() {
-            double nanos = amount(
-                    Map.of("us", 1e3, "ms", 1e6, "s", 1e9, "m", 60e9, "h", 3600e9));
-            check(nanos >= 1e6 && nanos <= 500 * 3600e9, "a time from 1ms to 500h, as in 2.5s");
-            return (long) nanos;
-        }
-
-        /** The number in the value, times its unit; -1 if it is not one of these units. */
-        private double amount(Map<String, Double> units) {
-            String digits = value().replaceAll("[a-zA-Z]*$", "");
-            Double unit = units.get(value.substring(digits.length()).toLowerCase(Locale.ROOT));
-            boolean whole = digits.matches("[0-9]{1,10}");
-            boolean fraction = digits.matches("[0-9]{1,10}[.][0-9]{1,10}");
-            if (unit == null || !whole && !(fraction && unit > 1)) {
-                return -1;
-            }
-            return Double.parseDouble(digits) * unit;
-        }
-
-        private void check(boolean rule, String wanted) {
-            if (!rule) {
-                String given = value.isEmpty() ? "an empty text" : value;
-                throw new IllegalArgumentException(
-                        option + " takes " + wanted + ", not " + given);
-            }
+            throw new IllegalArgumentException(message + "; see --help");
         }
     }
 }

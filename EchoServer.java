@@ -1,61 +1,144 @@
 import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
 import java.io.PrintStream;
 import java.net.InetAddress;
-import java.net.InetSocketAddress;
-import java.net.StandardSocketOptions;
-import java.net.UnknownHostException;
-import java.nio.ByteBuffer;
-import java.nio.channels.Channel;
-import java.nio.channels.ServerSocketChannel;
-import java.nio.channels.SocketChannel;
-import java.nio.channels.UnsupportedAddressTypeException;
-import java.util.HashMap;
-import java.util.Iterator;
-import java.util.LinkedHashMap;
+import java.net.ServerSocket;
+import java.net.Socket;
+import java.time.LocalTime;
+import java.util.ArrayDeque;
+import java.util.Deque;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Queue;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.Executor;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Semaphore;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.BooleanSupplier;
 
 /**
- * A TCP echo server (RFC 862) with a thread for each connection: what a client sends comes back
+ * A TCP echo server (RFC 862) with a thread for each client: what a client sends comes back
  * unchanged, until the client ends its side. Try it, in two terminals:
  * <pre>
  *     java EchoServer.java --port 5050
  *     java EchoClient.java --bench
  * </pre>
- * or in jshell, where a server is an object with a life:
+ * or in jshell:
  * <pre>
  *     var server = EchoServer.start("--port", "0");
  *     server.port();
  *     server.close();
  * </pre>
- * One thread accepts, and starts another for each connection, which reads, writes back all that it
- * read, and reads again. So one buffer is all that a connection ever holds here: a peer that sends
- * and never reads stops being read, and fills its socket's buffers, some MiB, and nothing else.
+ * One thread accepts clients. Each client then has a thread of its own, which reads, writes
+ * back all that it has read, and only then reads again. So a client that sends and never reads
+ * stops its own thread, holds one buffer, and harms nobody else.
  */
 public class EchoServer implements AutoCloseable {
 
-    private static final String[][] OPTIONS = {
-        {"--host", "ADDRESS", "127.0.0.1", "address to listen on; 0.0.0.0 for all"},
-        {"--port", "0..65535", "5050", "port to listen on; 0 takes any free one"},
-        {"--bufsize", "1..1g", "16k", "bytes taken by one read, on each connection"},
-        {"--nagle", "", "off", "leave Nagle's algorithm on (no TCP_NODELAY)"},
-        {"--max-connections", "1..1000000", "10000", "further clients wait until one leaves"},
-        {"--idle-timeout", "1ms..1000h", "off", "close idle ones; slow readers need longer"},
-        {"--verbose", "", "off", "a line as each connection opens and closes"},
-        {"--virtual", "", "off", "virtual threads (JDK 21 and later)"},
-        {"--spin", "", "off", "poll the socket instead of blocking in read"},
-        {"--help", "", "off", "this text"},
-    };
+    private static final String TAG = "[server] ";
+    private InetAddress local; // the address of the listener
+    private ServerSocket listener;
+    private Thread acceptor;
+    private Executor threads; // starts a thread for each client
+    private final Set<Socket> clients = ConcurrentHashMap.newKeySet();
+    private Semaphore slots; // one permit for each client that may still be served
+    private final AtomicBoolean limitTold = new AtomicBoolean();
+    private final LongAdder served = new LongAdder();
+    private final LongAdder echoed = new LongAdder();
+    private PrintStream err = System.err;
+
+    /** Accepts clients until the server is closed; no other failure ends this loop. */
+    private void acceptLoop() {
+        while (!listener.isClosed()) {
+            try {
+                admit(listener.accept());
+            } catch (IOException | OutOfMemoryError e) {
+                pauseAfter(e);
+            }
+        }
+    }
+
+    /** Has a client served in a thread of its own; at the limit, as soon as another leaves. */
+    private void admit(Socket client) {
+        if (slots.availablePermits() == 0 && limitTold.compareAndSet(false, true)) {
+            log("--max-connections " + limit + " reached: further clients wait");
+        }
+        slots.acquireUninterruptibly();
+        clients.add(client);
+        try {
+            threads.execute(() -> serve(client));
+        } catch (OutOfMemoryError e) {
+            release(client);
+            throw e;
+        }
+    }
+
+    private void serve(Socket client) {
+        String peer = client.getRemoteSocketAddress().toString().substring(1);
+        served.increment();
+        logVerbose(peer, "connected");
+        try {
+            // Nagle's algorithm (RFC 896) would hold back the end of an echo until the client
+            // has acknowledged its beginning, which the client delays by about 40 ms.
+            client.setTcpNoDelay(!nagle);
+            client.setKeepAlive(true); // so that a client that vanished is noticed at last
+            client.setSoTimeout((int) (idleNanos / 1_000_000));
+            echo(client.getInputStream(), client.getOutputStream());
+            logVerbose(peer, "ended");
+        } catch (IOException e) {
+            logVerbose(peer, "lost: " + e.getMessage()); // "Read timed out": --idle-timeout
+        } catch (OutOfMemoryError e) {
+            pauseAfter(e);
+        } finally {
+            release(client);
+        }
+    }
+
+    /** The echo itself: all that comes in goes out, until the client ends its side. */
+    private void echo(InputStream in, OutputStream out) throws IOException {
+        byte[] buffer = new byte[bufferSize];
+        int n;
+        while ((n = read(in, buffer)) >= 0) { // -1 is the end
+            if (trace) {
+                log(n + " bytes");
+            }
+            out.write(buffer, 0, n); // waits until there is room for all of them
+            echoed.add(n);
+        }
+    }
+
+    /** Waits for bytes. With --spin it polls for 5 ms before it sleeps. */
+    private int read(InputStream in, byte[] buffer) throws IOException {
+        if (spin) {
+            long start = System.nanoTime();
+            while (in.available() == 0 && System.nanoTime() - start < 5_000_000) {
+                Thread.onSpinWait();
+            }
+        }
+        return in.read(buffer);
+    }
+
+    /** Closes a client's socket and makes room for the next client. */
+    private void release(Socket client) {
+        closeQuietly(client);
+        clients.remove(client);
+        slots.release();
+    }
+
+    /** Without a pause the same failure would come back 80,000 times a second. */
+    private void pauseAfter(Throwable e) {
+        if (!listener.isClosed()) {
+            log("cannot serve a client, " + clients.size() + " open: " + e.getMessage());
+            LockSupport.parkNanos(500_000_000); // meanwhile some of those will leave
+        }
+    }
+
+    // That was the echo. The rest is housekeeping: start and stop, messages, the command line.
 
     public static void main(String... args) {
         int status = run(System.out, System.err, args);
@@ -67,247 +150,44 @@ public class EchoServer implements AutoCloseable {
     /** Serves until Ctrl-C, SIGTERM or an interrupt; returns the exit status: 0, 1 or 2. */
     static int run(PrintStream out, PrintStream err, String... args) {
         try {
-            Options options = new Options(OPTIONS, args);
-            if (options.given("--help")) {
-                options.print(out, "usage: java EchoServer.java [OPTION...]");
+            if (List.of(args).contains("--help") || List.of(args).contains("-h")) {
+                out.print(HELP);
             } else {
-                new EchoServer(options, err).serve(out);
+                EchoServer server = start(args);
+                server.err = err;
+                server.serve(out);
             }
-            if (out.checkError()) {
-                throw new IOException("cannot write to standard output");
-            }
-            return 0;
+            return out.checkError() ? 1 : 0;
         } catch (IOException | IllegalArgumentException | OutOfMemoryError e) {
-            err.println("[server] " + reason(e).replaceAll("\\p{Cc}", "?"));
+            err.println(TAG + e.getMessage().replaceAll("\\p{Cc}", "."));
             return e instanceof IllegalArgumentException ? 2 : 1;
         }
     }
 
-    /** Starts a server, with the arguments of the command line; it accepts when this returns. */
+    /** Starts a server with the arguments of a command line; it accepts when this returns. */
     static EchoServer start(String... args) throws IOException {
-        return new EchoServer(new Options(OPTIONS, args), System.err);
+        EchoServer server = new EchoServer();
+        server.parse(args);
+        server.listen();
+        return server;
     }
 
-    private final Options options;
-    /** Where failures are reported and, with --verbose, connections. */
-    private final PrintStream log;
-    private final ServerSocketChannel listener;
-    private final int port;
-    private final Thread acceptor;
-    /** Runs each connection in a thread of its own. */
-    private final Executor threads;
-    /** One permit for each connection that may still be served. */
-    private final Semaphore slots;
-    private final Set<Connection> connections = ConcurrentHashMap.newKeySet();
-    /** Left behind, with what is in them: only the garbage collector frees direct memory. */
-    private final Queue<ByteBuffer> spareBuffers = new ConcurrentLinkedQueue<>();
-    private final LongAdder served = new LongAdder();
-    private final LongAdder echoed = new LongAdder();
-    private final long startedNanos = System.nanoTime();
-    private long quietUntilNanos = startedNanos;
-
-    /** Accepts until the listener is closed; no other failure ends this loop. */
-    private void acceptLoop() {
-        while (listener.isOpen()) {
-            Connection connection = null;
-            try {
-                connection = new Connection(listener.accept());
-                // At the limit this client waits here, and the next ones in the backlog.
-                slots.acquireUninterruptibly();
-                connections.add(connection);
-                threads.execute(connection);
-            } catch (IOException | OutOfMemoryError e) {
-                if (connection != null) {
-                    connection.end();
-                }
-                // No descriptor or no thread is left. Those connected are still served, and
-                // without a pause the same failure would come back 80,000 times a second.
-                if (listener.isOpen()) {
-                    report("cannot take a connection", e);
-                    LockSupport.parkNanos(100_000_000);
-                }
-            }
-        }
-    }
-
-    /** One client, from accept to close. */
-    private final class Connection implements Runnable {
-        private final SocketChannel channel;
-        private final String peer;
-        private ByteBuffer buffer;
-        private volatile long echoedHere;
-        /** What the sweep has seen of that last, and since when. */
-        private long seen;
-        private long seenNanos = System.nanoTime();
-
-        Connection(SocketChannel channel) throws IOException {
-            this.channel = channel;
-            peer = channel.getRemoteAddress().toString().substring(1);
-        }
-
-        @Override
-        public void run() {
-            Thread.currentThread().setName("echo-" + peer.replaceAll(".*:", ""));
-            served.increment();
-            verbose(peer + " connected, " + connections.size() + " open");
-            try {
-                // Nagle's algorithm (RFC 896) would hold back the end of an echo until the peer
-                // has acknowledged its beginning, which the peer delays by about 40 ms.
-                channel.setOption(StandardSocketOptions.TCP_NODELAY, !options.given("--nagle"));
-                channel.configureBlocking(!options.given("--spin"));
-                buffer = spareBuffers.poll();
-                if (buffer == null) {
-                    buffer = ByteBuffer.allocateDirect((int) options.number("--bufsize"));
-                }
-                while (echo()) {
-                    // read again only when all is written: so one buffer is enough
-                }
-                verbose(peer + " ended, " + bytes(echoedHere) + " echoed");
-            } catch (IOException e) {
-                verbose(peer + " lost after " + bytes(echoedHere) + " echoed: " + reason(e));
-            } catch (OutOfMemoryError e) {
-                report("no buffer for " + peer, e);
-            } finally {
-                end();
-            }
-        }
-
-        /**
-         * The echo itself: reads what is there and writes all of it; false when that was the end.
-         * This is not a loop, because a method is compiled once, after some thousand calls, for
-         * all connections, but a loop is interpreted anew for each.
-         */
-        private boolean echo() throws IOException {
-            int n = channel.read(buffer.clear());
-            if (n == 0) {
-                Thread.onSpinWait(); // a blocking read never returns 0: this is --spin
-            }
-            for (buffer.flip(); buffer.hasRemaining(); ) {
-                echoedHere += channel.write(buffer);
-            }
-            return n >= 0; // -1: the client has ended its side; all it sent is echoed by now
-        }
-
-        /** Closes the connection and makes room for the next. */
-        private void end() {
-            close(channel);
-            if (buffer != null) {
-                spareBuffers.add(buffer);
-            }
-            echoed.add(echoedHere);
-            connections.remove(this);
-            slots.release();
-        }
-    }
-
-    // That was the echo. The rest keeps house: starting, stopping, reporting, the command line.
-
-    private EchoServer(Options options, PrintStream log) throws IOException {
-        this.options = options;
-        this.log = log;
-        Options.check(!options.given("--spin") || !options.given("--virtual"),
-                "--spin and --virtual exclude each other");
-        threads = options.given("--virtual") ? virtualThreads() : task -> daemon("echo", task);
-        slots = new Semaphore((int) options.number("--max-connections"));
-        listener = ServerSocketChannel.open();
-        port = listen(options.text("--host"), (int) options.number("--port"));
-        acceptor = daemon("accept", this::acceptLoop);
-        if (options.given("--idle-timeout")) {
-            daemon("sweep", () -> sweepLoop(options.number("--idle-timeout")));
-        }
-    }
-
-    /** Listens, and tells the port; a failure says where, and what to do about it. */
-    private int listen(String host, int port) throws IOException {
+    private void listen() throws IOException {
+        slots = new Semaphore(limit);
+        threads = virtual ? virtualThreads() : task -> startThread("client", task);
         try {
-            // So many clients may wait to be accepted; the kernel cuts this to its own limit.
-            listener.bind(new InetSocketAddress(InetAddress.getByName(host), port), 4096);
-            return listener.socket().getLocalPort();
-        } catch (IOException | UnsupportedAddressTypeException e) {
-            close(listener);
-            throw new IOException("cannot listen on " + address(host, port) + ": " + reason(e)
-                    + "; choose another --port (0 takes any free one) or --host", e);
-        }
-    }
-
-    /** The port it listens on, also when 0 was asked for. */
-    int port() {
-        return port;
-    }
-
-    @Override
-    public String toString() {
-        return "EchoServer on " + address(options.text("--host"), port);
-    }
-
-    /** Closes the listener and every connection, and returns when all of them have ended. */
-    @Override
-    public void close() {
-        close(listener);
-        while (acceptor.isAlive() || !connections.isEmpty()) {
-            connections.forEach(connection -> close(connection.channel));
-            LockSupport.parkNanos(1_000_000);
-        }
-    }
-
-    /** Announces the server, waits until a signal or an interrupt stops it, and sums up. */
-    private void serve(PrintStream out) {
-        Runnable stop = () -> {
-            close(); // so that no thread in a native call holds up the exit
-            out.println(String.format(Locale.ROOT, "[server] served %d connection%s, %s echoed,"
-                    + " in %.1f s", served.sum(), served.sum() == 1 ? "" : "s",
-                    bytes(echoed.sum()), (System.nanoTime() - startedNanos) / 1e9));
-            out.flush();
-        };
-        Thread hook = new Thread(stop, "stop");
-        Runtime.getRuntime().addShutdownHook(hook);
-        out.println("[server] listening on " + address(options.text("--host"), port));
-        if (!options.given("--host")) {
-            out.println("[server] loopback only; for all interfaces use --host 0.0.0.0");
-        }
-        while (!out.checkError() && !Thread.interrupted()) {
-            LockSupport.park(); // a signal does not end this wait: its hook does the rest
-        }
-        Runtime.getRuntime().removeShutdownHook(hook);
-        stop.run();
-    }
-
-    /** Closes the connections on which no echo has moved for so long. */
-    private void sweepLoop(long idleNanos) {
-        // Looking from outside, now and then, costs the echo path no timer and no system call. A
-        // slow reader may seem idle: its writer is woken only when much of the buffer is free.
-        while (listener.isOpen()) {
-            LockSupport.parkNanos(Math.min(1_000_000_000, idleNanos / 10));
-            for (Connection connection : connections) {
-                if (connection.seen != connection.echoedHere) {
-                    connection.seen = connection.echoedHere;
-                    connection.seenNanos = System.nanoTime();
-                } else if (System.nanoTime() - connection.seenNanos >= idleNanos) {
-                    close(connection.channel);
-                }
-            }
-        }
-    }
-
-    /** Closes a channel; whoever is reading or writing there learns of it at once. */
-    private static void close(Channel channel) {
-        try {
-            channel.close();
+            local = InetAddress.getByName(host);
+            // Up to 4096 clients may wait to be accepted; many systems allow fewer.
+            listener = new ServerSocket(port, 4096, local);
         } catch (IOException e) {
-            // it is as closed as it can be
+            throw new IOException("cannot listen on " + address(host, port) + ": "
+                    + e.getMessage() + "; --host takes an address of this machine, --port a"
+                    + " free port (0 finds one)");
         }
+        acceptor = startThread("accept", this::acceptLoop);
     }
 
-    /** Starts a thread that does not keep the program alive, and whose failure is one line. */
-    private Thread daemon(String name, Runnable task) {
-        Thread thread = new Thread(task, name);
-        thread.setDaemon(true);
-        thread.setUncaughtExceptionHandler((t, e) -> report(t.getName() + " failed", e));
-        thread.start();
-        return thread;
-    }
-
-    /** A virtual thread for each task (JEP 444), by reflection because Java 11 has none. */
+    /** A virtual thread for each task (JEP 444), by reflection, because Java 11 has none. */
     private static Executor virtualThreads() {
         try {
             return (Executor) Executors.class.getMethod("newVirtualThreadPerTaskExecutor")
@@ -317,114 +197,191 @@ public class EchoServer implements AutoCloseable {
         }
     }
 
-    private void verbose(String what) {
-        if (options.given("--verbose")) {
-            log.println("[server] " + what);
+    /** Starts a thread that does not keep the program alive. */
+    private static Thread startThread(String name, Runnable task) {
+        Thread thread = new Thread(task, name);
+        thread.setDaemon(true);
+        thread.start();
+        return thread;
+    }
+
+    /** The port it listens on, also when 0 was asked for. */
+    int port() {
+        return listener.getLocalPort();
+    }
+
+    @Override
+    public String toString() {
+        return "EchoServer on " + address(local.getHostAddress(), port());
+    }
+
+    /** Announces the server, waits until it is told to stop, and sums up. */
+    private void serve(PrintStream out) {
+        Thread hook = new Thread(() -> closeAndSumUp(out), "stop");
+        Runtime.getRuntime().addShutdownHook(hook); // Ctrl-C and SIGTERM run it
+        try {
+            out.println(TAG + "listening on " + address(local.getHostAddress(), port()));
+            if (local.getHostAddress().equals("127.0.0.1")) {
+                out.println(TAG + "loopback only; for all interfaces use --host 0.0.0.0");
+            } else if (local.isAnyLocalAddress()) {
+                out.println(TAG + "all interfaces, IPv4 and IPv6 (unless Java runs without)");
+            }
+            Thread.sleep(Long.MAX_VALUE);
+        } catch (InterruptedException e) {
+            // told to stop
+        } finally { // Ctrl-C in jshell comes here, too
+            Runtime.getRuntime().removeShutdownHook(hook);
+            closeAndSumUp(out);
         }
     }
 
-    /** Reports a failure, at most one in five seconds: what fails once may fail all the time. */
-    private synchronized void report(String what, Throwable e) {
-        if (System.nanoTime() - quietUntilNanos >= 0) {
-            quietUntilNanos = System.nanoTime() + 5_000_000_000L;
-            log.println("[server] " + what + ", " + connections.size() + " open: " + reason(e));
+    /** Takes less than a second, even if nobody reads what the server prints. */
+    private void closeAndSumUp(PrintStream out) {
+        close();
+        String connections = served.sum() == 1 ? " connection, " : " connections, ";
+        Thread summary = startThread("summary", () -> out.println(TAG + "served " + served
+                + connections + echoed + " bytes echoed"));
+        waitUntil(() -> !summary.isAlive());
+    }
+
+    /** Closes the listener and every connection, and waits for their threads; 0.3 s at most. */
+    @Override
+    public void close() {
+        closeQuietly(listener);
+        waitUntil(() -> {
+            clients.forEach(EchoServer::closeQuietly);
+            return clients.isEmpty() && !acceptor.isAlive();
+        });
+    }
+
+    private static void waitUntil(BooleanSupplier done) {
+        long start = System.nanoTime();
+        while (!done.getAsBoolean() && System.nanoTime() - start < 300_000_000) {
+            LockSupport.parkNanos(1_000_000);
         }
     }
 
-    /** Why something failed; a channel that was closed on this side says nothing of itself. */
-    private static String reason(Throwable e) {
-        return e instanceof UnknownHostException ? "unknown host"
-                : e instanceof UnsupportedAddressTypeException ? "this Java runs without IPv6"
-                : e.getMessage() != null ? e.getMessage() : "closed here, idle or stopping";
+    private static void closeQuietly(AutoCloseable socket) {
+        try {
+            socket.close();
+        } catch (Exception e) {
+            // nothing more can be done
+        }
     }
 
-    /** Such as 127.0.0.1:5050 or [::1]:5050. */
+    private void log(String what) {
+        err.println(TAG + what);
+    }
+
+    private void logVerbose(String peer, String what) {
+        if (verbose) {
+            log(LocalTime.now() + " " + peer + " " + what);
+        }
+    }
+
+    /** Such as 127.0.0.1:5050 or [::1]:5050, which Java would write as 0:0:0:0:0:0:0:1. */
     private static String address(String host, int port) {
-        return (host.matches("[^\\[].*:.*") ? "[" + host + "]" : host) + ":" + port;
+        boolean bare = host.contains(":") && !host.startsWith("[");
+        String name = bare ? "[" + host.replaceFirst("(^|:)0(:0)+(:|$)", "::") + "]" : host;
+        return name + ":" + port;
     }
 
-    /** Such as 512 B, 1.5 KiB or 6.1 MiB. */
-    private static String bytes(long n) {
-        int unit = (63 - Long.numberOfLeadingZeros(n | 1)) / 10; // each is 2^10 times the last
-        return unit == 0 ? n + " B" : String.format(Locale.ROOT, "%.1f %ciB",
-                n / Math.pow(1024, unit), "KMGTPE".charAt(unit - 1));
+    // The command line.
+
+    private static final String HELP = "usage: java EchoServer.java [OPTION...]\n"
+            + "  --host ADDRESS       address to listen on; 0.0.0.0 for all [127.0.0.1]\n"
+            + "  --port N             0 to 65535; 0 takes any free port [5050]\n"
+            + "  --bufsize SIZE       bytes taken by one read, 1 to 1g [16k]\n"
+            + "  --nagle              leave Nagle's algorithm on (no TCP_NODELAY) [off]\n"
+            + "  --max-connections N  1 to 1000000; further clients wait [10000]\n"
+            + "  --idle-timeout TIME  1ms to 500h; close a client silent so long [off]\n"
+            + "  --verbose            a line as each connection opens and closes [off]\n"
+            + "  --trace              a line for each read: how many bytes it brought [off]\n"
+            + "  --virtual            virtual threads (JDK 21 and later) [off]\n"
+            + "  --spin               poll for 5 ms before blocking in read [off]\n";
+
+    private String host = "127.0.0.1";
+    private int port = 5050;
+    private int bufferSize = 16 * 1024;
+    private int limit = 10_000; // of --max-connections
+    private long idleNanos; // 0 is for ever
+    private boolean nagle, verbose, trace, virtual, spin;
+
+    private void parse(String... args) {
+        Deque<String> words = new ArrayDeque<>(List.of(args));
+        while (!words.isEmpty()) {
+            String option = nextOption(words);
+            switch (option) {
+                case "--host": host = value(option, words); break;
+                case "--port": port = number(option, words, 0, 65_535); break;
+                case "--bufsize": bufferSize = size(option, words, 1); break;
+                case "--nagle": nagle = true; break;
+                case "--max-connections": limit = number(option, words, 1, 1_000_000); break;
+                case "--idle-timeout": idleNanos = nanos(option, words); break;
+                case "--verbose": verbose = true; break;
+                case "--trace": trace = true; break;
+                case "--virtual": virtual = true; break;
+                case "--spin": spin = true; break;
+                default: check(false, "unknown option " + option);
+            }
+        }
+        check(!host.matches("[^:]*:[^:]*|.*]:.*|.*/.*"), // one colon: IPv6 has more
+                "--host takes a name or an address, and --port the port, not " + host);
     }
 
-    /**
-     * The command line, read against a table: option, value (none for a flag; a range for numbers,
-     * sizes in bytes and durations), default, meaning. A wrong one is an IllegalArgumentException.
-     */
-    private static class Options {
-        /** Units of numbers, of sizes (up to g) and of durations (up to h), after that letter. */
-        private static final Map<String, Double> UNITS = Map.of("", 1.0, "g", 1.0, "gk", 0x1p10,
-                "gm", 0x1p20, "gg", 0x1p30, "hus", 1e3, "hms", 1e6, "hs", 1e9, "hm", 6e10,
-                "hh", 3.6e12);
-
-        private final Map<String, String[]> rows = new LinkedHashMap<>();
-        /** The last value given to each option; "on" for a flag. */
-        private final Map<String, String> given = new HashMap<>();
-
-        Options(String[][] table, String... args) {
-            List.of(table).forEach(row -> rows.put(row[0], row));
-            for (Iterator<String> rest = List.of(args).iterator(); rest.hasNext(); ) {
-                String[] pair = rest.next().split("=", 2);
-                String[] row = rows.get(pair[0].equals("-h") ? "--help" : pair[0]);
-                check(row != null, "unknown option " + pair[0]);
-                boolean joined = pair.length == 2;
-                boolean flag = row[1].isEmpty();
-                String value = joined ? pair[1] : flag ? "on" : rest.hasNext() ? rest.next() : "--";
-                check(!joined || !flag, row[0] + " takes no value, not " + value);
-                check((joined || !value.startsWith("--"))
-                        && (!value.isEmpty() || row[1].matches("TEXT|[0-9].*")),
-                        row[0] + " needs a value: " + row[1]);
-                given.put(row[0], value);
-                if (row[1].matches("[0-9].*")) {
-                    number(row[0]); // so that every error is told before anything is done
-                }
-            }
+    /** The next option; --port=5050 counts as two words. */
+    private static String nextOption(Deque<String> words) {
+        String[] pair = words.remove().split("=", 2);
+        if (pair.length == 2) {
+            words.push(pair[1]);
         }
+        return pair[0];
+    }
 
-        boolean given(String name) {
-            return given.containsKey(name);
+    private static String value(String option, Deque<String> words) {
+        check(!words.isEmpty() && !words.peek().isEmpty() && !words.peek().startsWith("--"),
+                option + " needs a value");
+        return words.remove();
+    }
+
+    private static int number(String option, Deque<String> words, int least, int most) {
+        String text = value(option, words);
+        double number = amount(text, Map.of("", 1.0));
+        check(number >= least && number <= most,
+                option + " takes a number from " + least + " to " + most + ", not " + text);
+        return (int) number;
+    }
+
+    private static int size(String option, Deque<String> words, int least) {
+        String text = value(option, words);
+        double bytes = amount(text, Map.of("", 1.0, "k", 0x1p10, "m", 0x1p20, "g", 0x1p30));
+        check(bytes >= least && bytes <= 0x1p30,
+                option + " takes a size from " + least + " to 1g, such as 16k, not " + text);
+        return (int) bytes;
+    }
+
+    private static long nanos(String option, Deque<String> words) {
+        String text = value(option, words);
+        double nanos = amount(text,
+                Map.of("us", 1e3, "ms", 1e6, "s", 1e9, "m", 60e9, "h", 3600e9));
+        check(nanos >= 1e6 && nanos <= 500 * 3600e9,
+                option + " takes a time from 1ms to 500h, such as 2.5s, not " + text);
+        return (long) nanos;
+    }
+
+    /** The number in a text, times its unit, without which it is whole; -1 if it is none. */
+    private static double amount(String text, Map<String, Double> units) {
+        String digits = text.replaceAll("[a-zA-Z]*$", "");
+        Double unit = units.get(text.substring(digits.length()).toLowerCase(Locale.ROOT));
+        if (unit == null || !text.matches("[0-9]{1,10}([.][0-9]+[a-zA-Z]+|[a-zA-Z]*)")) {
+            return -1;
         }
+        return Double.parseDouble(digits) * unit;
+    }
 
-        /** What was given, or the default. */
-        String text(String name) {
-            return given.getOrDefault(name, rows.get(name)[2]);
-        }
-
-        /** A number in the range of the table; a size in bytes, a duration in nanoseconds. */
-        long number(String name) {
-            String text = text(name).toLowerCase(Locale.ROOT);
-            // Where a number or a duration will do, they stand in this order, with a | between.
-            String[] ranges = rows.get(name)[1].split("[|]");
-            String[] ends = ranges[text.matches(".*[a-z]") ? ranges.length - 1 : 0].split("[.]{2}");
-            String unit = ends[1].replaceAll("[0-9]", "");
-            double value = parse(text, unit);
-            check(value >= parse(ends[0], unit) && value <= parse(ends[1], unit),
-                    name + " takes a " + (unit.isEmpty() ? "number" : unit.equals("g") ? "size"
-                    : "duration") + " from " + ends[0] + " to " + ends[1] + ", not " + text(name));
-            return (long) value;
-        }
-
-        /** The number in a text, a fraction only before a unit; NaN for any other text. */
-        static double parse(String text, String largestUnit) {
-            String digits = text.replaceAll("[a-z]*$", "");
-            Double unit = UNITS.get(largestUnit + text.substring(digits.length()));
-            return unit != null && text.matches("[0-9]+([.][0-9]+[a-z]+|[a-z]*)")
-                    ? Double.parseDouble(digits) * unit : Double.NaN;
-        }
-
-        static void check(boolean rule, String message) {
-            if (!rule) {
-                throw new IllegalArgumentException(message + "; see --help");
-            }
-        }
-
-        void print(PrintStream out, String usage) {
-            out.println(usage);
-            rows.forEach((name, row) -> out.printf("  %-28s %s%s%n", name + " " + row[1], row[3],
-                    row[2].isEmpty() ? "" : " [" + row[2] + "]"));
+    private static void check(boolean rule, String message) {
+        if (!rule) {
+            throw new IllegalArgumentException(message + "; see --help");
         }
     }
 }

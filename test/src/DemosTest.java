@@ -10,7 +10,9 @@ class DemosTest extends FreshCopy {
         String printed = shell("./run.sh demo all");
         for (String demo : shell("./run.sh demo").split("\n")) {
             String name = demo.split(" ")[0];
-            Assertions.assertTrue(printed.contains(name + ":"), name + " in\n" + printed);
+            String time = demo.split(" +")[1];
+            Assertions.assertTrue(printed.contains("\n== " + name + " (" + time + " s): "),
+                    name + " and how long it takes, in\n" + printed);
         }
     }
 }

@@ -24,8 +24,9 @@ abstract class FreshCopy {
     @BeforeEach
     void copyProject() throws IOException {
         Assumptions.assumeTrue(Files.isExecutable(Path.of("/bin/bash")), "needs bash");
+        Files.createDirectories(folder.resolve("test/peers"));
         for (String name : List.of("EchoServer.java", "AsyncEchoServer.java", "EchoClient.java",
-                "run.sh")) {
+                "run.sh", ".gitattributes", "test/peers/python_pair.py")) {
             Files.copy(ROOT.resolve(name), folder.resolve(name),
                     StandardCopyOption.COPY_ATTRIBUTES);
         }

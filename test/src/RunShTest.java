@@ -36,7 +36,12 @@ class RunShTest extends FreshCopy {
                 + "\"interrupted\": false, \"valid\": true}\n";
     }
 
+    private String good() {
+        return result("1024", "4000.0", "10.0", "25.5", "null", "2500.25", "");
+    }
+
     private void write(String name, String text) throws IOException {
+        Files.createDirectories(folder.resolve(name).getParent());
         Files.writeString(folder.resolve(name), text);
     }
 
@@ -62,25 +67,85 @@ class RunShTest extends FreshCopy {
         Assertions.assertTrue(printed.endsWith("exit 0\n"), printed);
         for (String expected : List.of("message_bytes 1024 1.00x 1024 1.00x",
                 "messages 2000 1.00x 2000 1.00x", "messages_s 4000 1.00x 16000 4.00x",
-                "throughput_mib_s 3.91 1.00x 3.91 1.00x", "mean 10.0 us 1.00x 5.00 us 0.50x",
+                "throughput_mib_s 3.91 1.00x 3.91 1.00x", "mean 10.0 us 1.00x 5.00 us 0.500x",
                 "p99 25.5 us 1.00x 102 us 4.00x", "p99_9 - - 500 us -",
                 "max 2.50 ms 1.00x 2.50 s 1000x")) {
             String name = expected.substring(0, expected.indexOf(' '));
             Assertions.assertEquals(expected, row(printed, name), printed);
         }
         Assertions.assertFalse(printed.contains("not the same"), printed);
-        Assertions.assertFalse(printed.contains("service_us"), printed);
+        Assertions.assertFalse(printed.contains("response_us"), printed);
     }
 
     @Test
-    void compareTellsSizesAndServiceApart() throws Exception {
-        write("a.json", result("1024", "4000.0", "10.0", "25.5", "null", "2500.25", ""));
+    void compareTellsSizesApartAndResponsesFromRoundTrips() throws Exception {
+        write("a.json", good());
         write("b.json", result("64", "4000.0", "10.0", "25.5", "null", "2500.25", ", "
-                + String.format(RTT, "5.0", "9.0", "null", "11.0").replace("rtt", "service")));
+                + String.format(RTT, "5.0", "9.0", "null", "11.0").replace("rtt", "response")));
         String printed = withStatus("./run.sh compare a.json b.json");
         Assertions.assertTrue(printed.contains("not the same message_bytes"), printed);
         Assertions.assertFalse(printed.contains("not the same connections"), printed);
-        Assertions.assertEquals("service_us.p99 - - 9.00 us -", row(printed, "service_us.p99"));
+        Assertions.assertEquals("response_us.p99 - - 9.00 us -", row(printed, "response_us.p99"));
+        Assertions.assertEquals("p99 25.5 us 1.00x 25.5 us 1.00x", row(printed, "p99"));
+    }
+
+    /** As jq, jq -c, jq --tab, Windows and Python lay it out. */
+    @ParameterizedTest
+    @CsvSource({"'\n', ' '", "'', ''", "'\n\t', '\t'", "'\r\n', ' '", "' ', ' '",
+        "'\n\n', '\n  '"})
+    void compareReadsEveryLayoutOfTheJson(String afterComma, String afterColon) throws Exception {
+        write("a.json", layout(good(), ", ", ": "));
+        write("b.json", layout(good(), "," + unescaped(afterComma), ":" + unescaped(afterColon)));
+        String printed = withStatus("./run.sh compare a.json b.json");
+        Assertions.assertTrue(printed.endsWith("exit 0\n"), printed);
+        Assertions.assertFalse(printed.contains("not the same"), printed);
+        Assertions.assertEquals("max 2.50 ms 1.00x 2.50 ms 1.00x", row(printed, "max"), printed);
+    }
+
+    private static String unescaped(String text) {
+        return text.replace("\\n", "\n").replace("\\r", "\r").replace("\\t", "\t");
+    }
+
+    /** Puts these in place of commas and colons with their blanks, outside of texts. */
+    private static String layout(String json, String comma, String colon) {
+        StringBuilder out = new StringBuilder();
+        boolean inText = false;
+        for (int i = 0; i < json.length(); i++) {
+            char c = json.charAt(i);
+            if (c == '\\') {
+                out.append(c);
+                c = json.charAt(++i);
+            } else if (c == '"') {
+                inText = !inText;
+            }
+            boolean free = !inText && c != '"';
+            if (free && (c == ',' || c == ':')) {
+                out.append(c == ',' ? comma : colon);
+            } else if (!free || !Character.isWhitespace(c)) {
+                out.append(c);
+            }
+        }
+        return out.toString();
+    }
+
+    /** What the Python pair prints is a result like ours. */
+    @Test
+    void comparesThePythonPair() throws Exception {
+        assumePython();
+        for (String server : List.of("threads", "asyncio")) {
+            shell("python3 test/peers/python_pair.py " + server + " --size 20000 --repeat 50"
+                    + " >pair.json");
+            String printed = withStatus("./run.sh compare pair.json");
+            Assertions.assertTrue(printed.endsWith("exit 0\n"), printed);
+            Assertions.assertEquals("message_bytes 20000 1.00x", row(printed, "message_bytes"));
+            Assertions.assertEquals("messages 50 1.00x", row(printed, "messages"));
+            Assertions.assertTrue(row(printed, "p95").matches("p95 [0-9.]+ [um]s 1.00x"), printed);
+            Assertions.assertEquals("p99_9 - -", row(printed, "p99_9"), "too few for that");
+        }
+    }
+
+    private void assumePython() throws Exception {
+        Assumptions.assumeTrue(withStatus("python3 -c ''").endsWith("exit 0\n"), "no python3");
     }
 
     @Test
@@ -88,7 +153,7 @@ class RunShTest extends FreshCopy {
         String name = "results-of-a-long-run/".repeat(8);
         Files.createDirectories(folder.resolve(name));
         write(name + "a.json", result("1", "1.0E-9", "1.0E-7", "0.001", "null", "1e90", ""));
-        write(name + "b.json", result("1073741824", "123456789012.5", "1.0E17", "98765432109.8",
+        write(name + "b.json", result("1073741824", "123456789.5", "1.0E9", "9876543210.8",
                 "123456789", "9e99", ""));
         String files = (name + "a.json " + name + "b.json ").repeat(4);
         String printed = withStatus("./run.sh compare " + files);
@@ -104,7 +169,7 @@ class RunShTest extends FreshCopy {
     @ValueSource(strings = {"missing", "folder", "device", "pipe", "empty", "binary", "other",
             "invalid", "cut", "two", "endless"})
     void compareNamesWhatIsNoResult(String kind) throws Exception {
-        String good = result("1024", "4000.0", "10.0", "25.5", "null", "2500.25", "");
+        String good = good();
         write("good.json", good);
         write("other", "{\"message_bytes\": 5, \"rtt_us\": 7, \"valid\": \"true\"}");
         write("invalid", good.replace("\"valid\": true", "\"valid\": false"));
@@ -123,11 +188,147 @@ class RunShTest extends FreshCopy {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"rubbish", "compare", "demo rubbish", "demo size rubbish --step",
-            "--rubbish 5", "--port rubbish", "--port 70000", "--async-port=", "--port"})
-    void wrongArgumentsExitWith2(String arguments) throws Exception {
+    @ValueSource(strings = {"--port rubbish", "--port 70000"})
+    void portsThatAreNoneExitWith2(String arguments) throws Exception {
         String printed = withStatus("./run.sh " + arguments);
         Assertions.assertTrue(printed.endsWith("exit 2\n"), printed);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"rubbish", "compare", "demo rubbish", "demo size rubbish --step",
+        "--rubbish 5", "--async-port=", "--port", "--port 0 --port", "-n", "-e", "''", "' '",
+        "--port 0 -n", "--port 0 ''", "--port ''", "demo -n", "demo ''", "demo size ''",
+        "demo 'size '",
+        "test ''", "compare ''", "compare -n", "--help rubbish", "-h ''"})
+    void wrongArgumentsExitWith2AndOneLine(String arguments) throws Exception {
+        write("results", "untouched");
+        String printed = withStatus("./run.sh " + arguments);
+        Assertions.assertTrue(printed.endsWith("\nexit 2\n"), printed);
+        Assertions.assertTrue(printed.startsWith("run.sh: "), printed);
+        Assertions.assertEquals(2, printed.lines().count(), printed);
+    }
+
+    /** MSYS sets such a variable, and other names could be taken as well. */
+    @Test
+    void variablesOfTheEnvironmentAreNotOurs() throws Exception {
+        write("a.json", good());
+        write("theirs/results", "precious");
+        String printed = withStatus("export " + "tmp scratch label results port server ".trim()
+                .replace(" ", "=$PWD/theirs ") + "=$PWD/theirs; ./run.sh compare a.json");
+        Assertions.assertTrue(printed.endsWith("exit 0\n"), printed);
+        Assertions.assertEquals("mean 10.0 us 1.00x", row(printed, "mean"), printed);
+        Assertions.assertEquals("precious", Files.readString(folder.resolve("theirs/results")));
+    }
+
+    /** In Turkish [a-z] is not what it is in English; Germans have a decimal comma. */
+    @ParameterizedTest
+    @ValueSource(strings = {"tr_TR", "de_DE"})
+    void figuresAreTheSameInEveryLocale(String locale) throws Exception {
+        assumeLocale(locale);
+        write("a.json", good());
+        write("b.json", result("1024", "16000.5", "5.125", "102", "500.0", "0.25E7", ", "
+                + String.format(RTT, "5.0", "9.0", "null", "11.0").replace("rtt", "response")));
+        Assertions.assertEquals(withStatus("LC_ALL=C ./run.sh compare a.json b.json"),
+                withStatus(IN_LOCALE + locale + ".UTF-8 ./run.sh compare a.json b.json"));
+    }
+
+    private static final String IN_LOCALE = "LOCPATH=$PWD/locales LC_ALL=";
+
+    /** Makes a locale in the fresh copy, where this system can. */
+    private void assumeLocale(String locale) throws Exception {
+        String made = withStatus("mkdir locales; localedef -i " + locale + " -f UTF-8 locales/"
+                + locale + ".UTF-8");
+        Assumptions.assumeTrue(made.endsWith("exit 0\n"), made);
+    }
+
+    /** Where there is no Python, its column is absent. */
+    @Test
+    void theDocumentedTableInTurkishAndWithoutPython() throws Exception {
+        assumeLocale("tr_TR");
+        write("tools/python3", "#!/bin/sh\nexit 1\n");
+        String printed = withStatus("chmod +x tools/*; PATH=$PWD/tools:$PATH " + IN_LOCALE
+                + "tr_TR.UTF-8 ./run.sh --port 0 --async-port 0");
+        Assertions.assertTrue(printed.endsWith("exit 0\n"), printed);
+        Assertions.assertTrue(printed.contains("this machine      published\n"), printed);
+        for (String row : List.of("average N ms 0.030 ms", "p95 N ms 0.053 ms",
+                "throughput N MiB/s 32.34 MiB/s", "average N ms 0.089 ms", "p95 N ms 0.122 ms",
+                "throughput N MiB/s 172.61 MiB/s", "once N ms 5.543 ms")) {
+            Assertions.assertEquals(1, printed.lines().map(line -> line.replaceAll(" +", " ")
+                    .replaceFirst(" [0-9]+[.][0-9]+ ", " N ")).filter(line -> line.endsWith(row))
+                    .count(), row + " in\n" + printed);
+        }
+    }
+
+    /** Each of these prepares the fresh copy and runs a demo there. */
+    @ParameterizedTest
+    @ValueSource(strings = {
+        // through symbolic links, from another folder
+        "mkdir far away; ln -s ../run.sh far/link; ln -s ../far/link away/run; cd away; ./run",
+        // a JAVA_HOME that is relative to another folder
+        "mkdir away; ln -s \"$HOME_OF_JAVA\" jdk; cd away; JAVA_HOME=../jdk ../run.sh",
+        // classes beside the sources, and on a class path
+        "$HOME_OF_JAVA/bin/javac -d . *.java; CLASSPATH=$PWD ./run.sh",
+        // what the JVM prints on standard output, between the lines of the programs
+        "JAVA_TOOL_OPTIONS='-XX:+PrintCompilation -verbose:class -Xlog:gc*' ./run.sh",
+        // java on Windows
+        "mkdir -p jdk/bin; printf '#!/bin/bash\nexec \"$HOME_OF_JAVA/bin/java\" \"$@\" >"
+            + " >(sed -u \"s/\\$/\\r/\") 2> >(sed -u \"s/\\$/\\r/\" >&2)' >jdk/bin/java;"
+            + " chmod +x jdk/bin/java; JAVA_HOME=$PWD/jdk ./run.sh"})
+    void worksWhateverTheSurroundings(String script) throws Exception {
+        String printed = withStatus(script + " demo stream");
+        Assertions.assertTrue(printed.endsWith("exit 0\n"), tail(printed));
+        Assertions.assertTrue(printed.contains("\nOne write in the client, 4 reads"),
+                tail(printed));
+        for (String other : List.of("away", "far")) {
+            Assertions.assertFalse(Files.exists(folder.resolve(other + "/results")), other);
+        }
+    }
+
+    @Test
+    void aRelativePathIsMeantFromWhereOneIs() throws Exception {
+        write("tools/java", "#!/bin/sh\n: >'" + folder + "/used'\nexec \"$HOME_OF_JAVA/bin/java\""
+                + " \"$@\"\n");
+        shell("chmod +x tools/java; mkdir away; cd away; JAVA_HOME= PATH=../tools:$PATH"
+                + " ../run.sh demo stream");
+        Assertions.assertTrue(Files.exists(folder.resolve("used")));
+    }
+
+    private static String tail(String text) {
+        return text.substring(Math.max(0, text.length() - 5000));
+    }
+
+    /** nproc counts what OpenMP may use. */
+    @Test
+    void openMpDoesNotTellTheNumberOfCores() throws Exception {
+        Assumptions.assumeTrue(Runtime.getRuntime().availableProcessors() > 1, "needs two cores");
+        String printed = shell("OMP_NUM_THREADS=1 OMP_THREAD_LIMIT=1 ./run.sh demo wakeup"
+                + " | grep -m 1 -e 'java EchoServer' -e 'one core'");
+        Assertions.assertTrue(printed.contains("java EchoServer"), printed);
+    }
+
+    @Test
+    void threadsFitTheLimitOfProcesses() throws Exception {
+        shell("ulimit -u 2900 && ./run.sh demo threads | grep -m 1 '^Only 725 connections'");
+    }
+
+    /** Whatever is left of what Maven prints: the status is that of Maven. */
+    @ParameterizedTest
+    @CsvSource({"Tests run: 5, 0", "Tests run: 5, 1", "[INFO] quiet, 0", "[INFO] quiet, 3"})
+    void theStatusOfTheTestsIsThatOfMaven(String printed, int status) throws Exception {
+        write("tools/mvn", "#!/bin/sh\necho '" + printed + "'; exit " + status + "\n");
+        String all = withStatus("chmod +x tools/mvn; PATH=$PWD/tools:$PATH ./run.sh test -Dtest=A");
+        Assertions.assertEquals("$ mvn -B -f test/pom.xml test -Dtest=A\n"
+                + (printed.startsWith("[INFO]") ? "" : printed + "\n")
+                + "exit " + status + "\n", all);
+    }
+
+    @Test
+    void aCloneWithOtherLineEndsRuns() throws Exception {
+        Assumptions.assumeTrue(withStatus("git --version").endsWith("exit 0\n"), "no git");
+        String printed = withStatus("git init -q one && cp -p run.sh .gitattributes one && cd one"
+                + " && git add . && git -c user.name=a -c user.email=a@b commit -qm a && cd .."
+                + " && git clone -q -c core.autocrlf=true one two && two/run.sh --help");
+        Assertions.assertTrue(printed.endsWith("exit 0\n"), printed);
     }
 
     @Test
@@ -183,13 +384,16 @@ class RunShTest extends FreshCopy {
     }
 
     @ParameterizedTest
-    @CsvSource({"TERM, 143, omission, stands still", "INT, 130, deadlock, wrote",
-            "HUP, 129, size, listening", "TERM, 143, threads, --parallel"})
-    void aSignalLeavesNothingBehind(String signal, int status, String demo, String moment)
+    @CsvSource({"TERM, 143, demo omission, -STOP", "INT, 130, demo deadlock, wrote",
+        "HUP, 129, demo size, listening", "TERM, 143, demo threads, --parallel",
+        "TERM, 143, test, pom.xml", "INT, 130, test, pom.xml"})
+    void aSignalLeavesNothingBehind(String signal, int status, String command, String moment)
             throws Exception {
         Path temporary = Files.createDirectory(folder.resolve("temporary"));
         Path log = folder.resolve("log");
-        Process process = start("TMPDIR=$PWD/temporary exec ./run.sh demo " + demo, log);
+        write("tools/mvn", "#!/bin/bash\nsleep 1000 | cat &\nwait\n"); // no real one
+        Process process = start("chmod +x tools/mvn; PATH=$PWD/tools:$PATH TMPDIR=$PWD/temporary"
+                + " exec ./run.sh " + command, log);
         try {
             long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(LIMIT_SECONDS);
             while (!Files.readString(log).contains(moment)) {

@@ -28,7 +28,9 @@ class ServerLoadTest {
     @EnumSource
     @EnabledOnOs(OS.LINUX)
     void after20000ConnectionsInARowNothingIsLeft(ServerKind kind) throws Exception {
-        try (Program server = kind.launch()) {
+        // With a small heap, so that what grows is not just garbage that waits to be collected.
+        try (Program server = Program.launchWith(List.of("-Xmx48m"), kind.program,
+                "--port", "0")) {
             connectInARow(server.port(), 1000);
             TestSupport.until("the first are closed", () -> server.descriptors() < 20);
             long descriptors = server.descriptors();
@@ -90,6 +92,37 @@ class ServerLoadTest {
             assertEquals(List.of(), server.err());
         } finally {
             for (SocketChannel client : clients) {
+                client.close();
+            }
+        }
+    }
+
+    /** Who comes with a crowd, while others are busy, must not wait for long. */
+    @ParameterizedTest
+    @EnumSource
+    void aCrowdThatConnectsBesideBusyClients(ServerKind kind) throws Exception {
+        int count = 2000;
+        TestSupport.assumeDescriptors(2 * (count + 300) + 1000);
+        List<SocketChannel> crowd = new ArrayList<>();
+        try (ServerKind.Running server = kind.start();
+                BusyClients busy = new BusyClients(server.port(), 300)) {
+            busy.awaitEchoes(3000);
+            long start = System.nanoTime();
+            for (int i = 0; i < count; i++) {
+                SocketChannel client =
+                        SocketChannel.open(new InetSocketAddress("127.0.0.1", server.port()));
+                crowd.add(client);
+                client.write(ByteBuffer.wrap(MESSAGE));
+            }
+            for (SocketChannel client : crowd) {
+                client.socket().setSoTimeout(TestSupport.PATIENCE_MILLIS);
+                assertArrayEquals(MESSAGE,
+                        client.socket().getInputStream().readNBytes(MESSAGE.length));
+            }
+            long seconds = (System.nanoTime() - start) / 1_000_000_000;
+            assertTrue(seconds < 20, "the last of the crowd had its echo after " + seconds + " s");
+        } finally {
+            for (SocketChannel client : crowd) {
                 client.close();
             }
         }

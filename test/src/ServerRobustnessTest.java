@@ -4,15 +4,22 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.lang.reflect.Field;
 import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.net.SocketException;
 import java.net.StandardSocketOptions;
 import java.nio.ByteBuffer;
+import java.nio.channels.CompletionHandler;
 import java.nio.channels.SocketChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.List;
 import java.util.concurrent.FutureTask;
+import java.util.concurrent.Semaphore;
 
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Assumptions;
@@ -122,9 +129,10 @@ class ServerRobustnessTest {
             long millis = (System.nanoTime() - start) / 1_000_000;
             assertTrue(used < 0.4 * millis, used + " ms of processor time in " + millis + " ms");
             TestSupport.assertServed(first);
-            long reports = 2 + (System.nanoTime() - start) / 5_000_000_000L;
+            long reports = 3 + (System.nanoTime() - start) / 500_000_000L;
             assertTrue(server.err().size() <= reports, server.err().toString());
-            assertTrue(server.err().get(0).startsWith(kind.tag + " cannot take a connection, "),
+            assertTrue(server.err().get(0).matches("\\" + kind.tag + " cannot serve a client, "
+                    + "[0-9]+ open: Too many open files.*"),
                     server.err().toString());
 
             for (AutoCloseable client : clients.subList(1, 120)) {
@@ -159,7 +167,7 @@ class ServerRobustnessTest {
             TestSupport.assertClosed(refused);
             TestSupport.until("it reports", () -> !server.err().isEmpty());
             assertEquals(1, server.err().size(), server.err().toString());
-            assertTrue(server.err().get(0).matches("\\[server\\] cannot take a connection, "
+            assertTrue(server.err().get(0).matches("\\[server\\] cannot serve a client, "
                     + "[0-9]+ open: unable to create native thread.*"), server.err().get(0));
             for (Socket socket : served) {
                 TestSupport.assertServed(socket);
@@ -173,14 +181,14 @@ class ServerRobustnessTest {
     @ParameterizedTest
     @EnumSource
     void noMemoryForABuffer(ServerKind kind) throws Exception {
-        try (Program server = Program.launchWith(List.of("-XX:MaxDirectMemorySize=1m"),
-                kind.program, "--port", "0", "--bufsize", "600k")) {
+        try (Program server = Program.launchWith(List.of("-Xmx40m"),
+                kind.program, "--port", "0", "--bufsize", "22m")) {
             Socket first = client(server.port());
             TestSupport.assertServed(first);
             TestSupport.assertClosed(client(server.port()));
             TestSupport.until("it reports", () -> !server.err().isEmpty());
             assertEquals(1, server.err().size(), server.err().toString());
-            assertTrue(server.err().get(0).contains("no buffer for 127.0.0.1:"),
+            assertTrue(server.err().get(0).endsWith(" open: Java heap space"),
                     server.err().get(0));
             TestSupport.assertServed(first);
             first.close();
@@ -229,26 +237,7 @@ class ServerRobustnessTest {
         }
     }
 
-    /** A buffer that one client left half written is used again, and none of it may be seen. */
-    @ParameterizedTest
-    @CsvSource({"THREADED, reset", "THREADED, idle", "ASYNC, reset", "ASYNC, idle"})
-    void nobodyGetsAnothersBytes(ServerKind kind, String end) throws Exception {
-        String idle = end.equals("idle") ? "1s" : "1h";
-        try (ServerKind.Running server = kind.start("--idle-timeout", idle,
-                "--max-connections", "1")) {
-            for (int i = 0; i < 3; i++) {
-                SocketChannel stuck = flood(server.port(), 1).get(0);
-                if (end.equals("reset")) {
-                    stuck.setOption(StandardSocketOptions.SO_LINGER, 0);
-                    stuck.close();
-                }
-                // With one place in the server this client is served when the other is gone.
-                TestSupport.assertServes(server.port());
-            }
-        }
-    }
-
-    /** Idle is where nothing moves, reading or writing, for the whole time; all else stays open. */
+    /** Idle is who sends nothing for the whole time; all others stay connected. */
     @ParameterizedTest
     @EnumSource
     void idleTimeout(ServerKind kind) throws Exception {
@@ -283,9 +272,112 @@ class ServerRobustnessTest {
             for (FutureTask<Void> each : closed) {
                 each.get();
             }
-            assertTrue(isLost(stuck), "a peer that never reads is closed, too");
+            if (kind == ServerKind.ASYNC) {
+                assertTrue(isLost(stuck), "a peer that never reads is closed, too");
+            }
             TestSupport.assertServed(busy);
             TestSupport.assertServed(forgotten);
+        }
+    }
+
+    /** Who waits for a slot can do nothing, which is not idle. */
+    @ParameterizedTest
+    @EnumSource
+    void theIdleTimeoutBeginsWhenTheClientIsServed(ServerKind kind) throws Exception {
+        long idleMillis = 2000;
+        try (ServerKind.Running server = kind.start("--idle-timeout", idleMillis + "ms",
+                "--max-connections", "1")) {
+            Socket busy = client(server.port());
+            TestSupport.assertServed(busy);
+            Socket waiting = client(server.port());
+            long start = System.nanoTime();
+            while (System.nanoTime() - start < 1.2 * idleMillis * 1_000_000) {
+                TestSupport.assertServed(busy);
+                TestSupport.pause(20); // the busy client's rhythm
+            }
+            busy.close();
+            TestSupport.pause(idleMillis / 3); // silent, and not for long
+            TestSupport.assertServed(waiting);
+        }
+    }
+
+    /** At the limit a client sees nothing but silence, so whoever runs the server is told. */
+    @ParameterizedTest
+    @CsvSource({"THREADED, --nagle", "ASYNC, --loops=1", "ASYNC, --loops=2"})
+    void theLimitIsToldOnce(ServerKind kind, String option) throws Exception {
+        try (Program server = kind.launch("--max-connections", "2", option)) {
+            for (int round = 0; round < 3; round++) {
+                Socket first = client(server.port());
+                Socket second = client(server.port());
+                TestSupport.assertServed(first);
+                TestSupport.assertServed(second);
+                assertEquals(Math.min(round, 1), server.err().size(), "at the limit nobody waits");
+                Socket third = client(server.port());
+                TestSupport.until("the limit is told", () -> !server.err().isEmpty());
+                first.close();
+                TestSupport.assertServed(third);
+                second.close();
+                third.close();
+            }
+            assertEquals(1, server.err().size(), server.err().toString());
+            assertTrue(server.err().get(0).matches("\\" + kind.tag
+                    + " .*--max-connections.*clients wait.*"), server.err().get(0));
+        }
+    }
+
+    /** When epoll_ctl fails, the JDK calls a handler twice; the client still had one slot. */
+    @Test
+    void aHandlerThatIsCalledTwiceFreesOneSlot() throws Exception {
+        try (AsyncEchoServer server = AsyncEchoServer.start("--port", "0", "--loops", "1",
+                "--max-connections", "1")) {
+            Socket failing = client(server.port());
+            TestSupport.assertServed(failing);
+            Object connection = ((Collection<?>) field(server, "clients")).iterator().next();
+            CompletionHandler<?, ?> handler =
+                    (CompletionHandler<?, ?>) field(connection, "whenRead");
+            handler.failed(new IOException("epoll_ctl"), null);
+            handler.failed(new IOException("epoll_ctl"), null);
+            TestSupport.assertClosed(failing);
+            TestSupport.until("nobody is left",
+                    () -> ((Collection<?>) field(server, "clients")).isEmpty());
+            assertEquals(1, ((Semaphore) field(server, "slots")).availablePermits());
+        }
+    }
+
+    private static Object field(Object object, String name) {
+        try {
+            Field field = object.getClass().getDeclaredField(name);
+            field.setAccessible(true);
+            return field.get(object);
+        } catch (ReflectiveOperationException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    /** Without it, a client that vanished from the network while idle would stay for ever. */
+    @ParameterizedTest
+    @EnumSource
+    @EnabledOnOs(OS.LINUX)
+    void keepAliveIsSet(ServerKind kind) throws Exception {
+        Path table = Path.of("/proc/net/tcp6"); // where Java's sockets are, with IPv4, too
+        Assumptions.assumeTrue(Files.exists(table), "no " + table);
+        try (ServerKind.Running server = kind.start()) {
+            Socket socket = client(server.port());
+            TestSupport.assertServed(socket);
+            // local address, remote address, state 1 (established), queues, which timer runs:
+            // 02 is the one of keep-alive
+            String connection = String.format(".*0100007F:%04X [^ ]*0100007F:%04X 01 [^ ]+ 02:.*",
+                    server.port(), socket.getLocalPort());
+            TestSupport.until("a keep-alive timer runs", () -> lines(table).stream()
+                    .anyMatch(line -> line.matches(connection)));
+        }
+    }
+
+    private static List<String> lines(Path file) {
+        try {
+            return Files.readAllLines(file);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
         }
     }
 
@@ -313,7 +405,7 @@ class ServerRobustnessTest {
             assertTrue(millis < 20_000, "gone after " + millis + " ms");
             String last = server.out().get(server.out().size() - 1);
             assertTrue(last.matches("\\" + kind.tag + " served 100 connections, "
-                    + "100[.]0 KiB echoed, in [0-9]+[.][0-9] s"), last);
+                    + "102400 bytes echoed"), last);
             assertEquals(List.of(), server.err());
         }
     }
