@@ -427,7 +427,7 @@ class ClientTest {
             if (dice == 4) {
                 args.add(any(random, GARBAGE));
             } else if (dice == 5) {
-                args.add(right[0] + any(random, "x", "=", "=1", "-", "\n", "s"));
+                args.add(right[0] + any(random, "x", "=", "=" + folder + "/1", "-", "\n", "s"));
             } else if (dice < 18) {
                 args.add(any(random, FLAGS));
             } else if (dice < 30) {
