@@ -193,7 +193,8 @@ class ClientConnectTest {
 
     /** Where the system's own words do not say what is to be done. */
     @ParameterizedTest
-    @CsvSource({"10.8.0.1, No route to host; , network", "10.7.0.1, Network is unreachable; , network",
+    @CsvSource({"10.8.0.1, No route to host; , network",
+        "10.7.0.1, Network is unreachable; , network",
         "fe80::1, Invalid argument; , fe80::1%", "fe80::1%nosuch, interface, %"})
     @EnabledOnOs(OS.LINUX)
     void aHintForEachWayInWhichTheNetworkFails(String host, String reason, String hint)

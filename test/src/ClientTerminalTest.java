@@ -136,7 +136,8 @@ class ClientTerminalTest {
             assertTrue(result.startsWith("[bench] repeats: 120,"), result);
             assertFalse(result.contains("\r"), result);
             List<String> both = shown(terminal(server, "$CLIENT --repeat 120 --warmup 0"));
-            assertTrue(both.get(0).startsWith("[bench] repeats: 120, msg_len: 64 bytes"), "" + both);
+            assertTrue(both.get(0).startsWith("[bench] repeats: 120, msg_len: 64 bytes"),
+                    both.toString());
             assertFalse(both.get(0).contains("left"), both.toString());
         }
     }
