@@ -146,9 +146,9 @@ class ClientHonestyTest {
     }
 
     /**
-     * Fails unless the run exits 1, says this and nothing else on standard error, and prints nothing
-     * that could be taken for the result of a whole run: after good echoes it is marked FAILED, and
-     * after a wrong byte there is none.
+     * Fails unless the run exits 1, says this and nothing else on standard error, and prints
+     * nothing that could be taken for the result of a whole run: after good echoes it is marked
+     * FAILED, and after a wrong byte there is none.
      */
     private static Matcher assertHonest(ClientSupport.Run run, String complaint) {
         run.expect(1);

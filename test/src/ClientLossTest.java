@@ -214,7 +214,8 @@ class ClientLossTest {
         try (ClientSupport.TestServer server = ClientSupport.TestServer.silentAfter(SIZE, 1)) {
             ClientSupport.Run run = ClientSupport.run(server.port(), withFiles(
                     "--warmup 0 --duration 1h --timeout 1s")).expect(1);
-            assertTrue(run.err.get(0).matches(".*; 1 (echo|message) came back before: .*"), run.toString());
+            assertTrue(run.err.get(0).matches(".*; 1 (echo|message) came back before: .*"),
+                    run.toString());
         }
     }
 

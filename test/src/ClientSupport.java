@@ -84,15 +84,6 @@ final class ClientSupport {
             thread.interrupt();
         }
 
-        boolean isOver() {
-            return task.isDone();
-        }
-
-        /** What it has printed so far. */
-        String printed() {
-            return out.text() + err.text();
-        }
-
         /** Waits until it is over, and fails if that takes a minute. */
         Run await() throws Exception {
             TestSupport.until("it is over: " + command, task::isDone);

@@ -5,7 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.ByteArrayInputStream;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -157,7 +156,8 @@ class ClientTest {
     private static final Pattern CLASSIC = Pattern.compile(
             "\\[bench\\] repeats: ([0-9]+), msg_len: ([0-9]+) bytes\n"
             + "\\[bench\\] avg RTT: ([0-9]+[.][0-9]{3}) ms, p95 RTT: ([0-9]+[.][0-9]{3}) ms\n"
-            + "\\[bench\\] throughput: ([0-9]+[.][0-9]{2,}) MiB/s [(]([0-9]+[.][0-9]{2,}) MB/s[)]\n");
+            + "\\[bench\\] throughput: ([0-9]+[.][0-9]{2,}) MiB/s"
+            + " [(]([0-9]+[.][0-9]{2,}) MB/s[)]\n");
 
     /** Old scripts read these three lines, which come first and stay as they are. */
     @ParameterizedTest
@@ -237,7 +237,8 @@ class ClientTest {
             {"--repeat", "2000"}, {"--warmup", "1s, at most 20000 messages"}, {"--parallel", "1"},
             {"--spin", "off"}, {"--nagle", "off"}, {"--timeout", "10s"}, {"--parallel", "1"}};
         for (String[] row : defaults) {
-            assertTrue(text.matches("(?s).*\n  " + row[0] + " [^\n]*(\n {9,}[^\n]*)?\\[" + row[1] + "\\]\n.*"),
+            assertTrue(text.matches("(?s).*\n  " + row[0] + " [^\n]*(\n {9,}[^\n]*)?\\["
+                    + row[1] + "\\]\n.*"),
                     row[0] + " and its default in " + text);
         }
         for (String name : List.of("--duration", "--rate", "--hgrm", "--plot", "--json")) {

@@ -135,7 +135,8 @@ class ClientWordsTest {
     }
 
     private static final Pattern WRONG_PLURAL = Pattern.compile("(?<![0-9.,:])(1 (messages(?!/)"
-            + "|connections|(garbage )?collections|cores|threads|pieces)|(0|[2-9]|[1-9][0-9]+) (message"
+            + "|connections|(garbage )?collections|cores|threads|pieces)"
+            + "|(0|[2-9]|[1-9][0-9]+) (message"
             + "|connection|(garbage )?collection|core|thread)\\b)");
 
     private static void assertPlurals(String text) {
