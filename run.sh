@@ -8,8 +8,8 @@ scratch=''  # a folder for files in between, removed at the end
 release=''  # the version of java: 11, 17, ...
 stepping=no # yes: a demo waits for Enter before each step
 cores=''    # the cores that are ours, such as 0-3, once we keep to one of them
-pid=''      # the process started last
-port=''     # the port of the server started last
+server=''   # the process of the server started last
+port=''     # and its port
 results=0   # how many results of the client have been read
 label=()    # and of each, counted from 1, what tables call it
 CDPATH=''   # a cd goes where it says, and prints nothing
@@ -25,7 +25,23 @@ omission  10 s  the server stands still: what a closed loop misses
 size      10 s  64 B to 1 MiB: what a message costs, and what its bytes do
 deadlock   6 s  why a client must read while it writes'
 
+main() {
+    scratch=$(mktemp -d) || fail 'cannot make a temporary folder'
+    trap 'trap "" INT TERM HUP; stop_all; rm -rf "$scratch"' EXIT # however this ends
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+    trap 'exit 129' HUP
+    case ${1-} in
+        demo) run_demos "${@:2}" ;;
+        compare) run_compare "${@:2}" ;;
+        test) run_tests "${@:2}" ;;
+        -h | --help) usage "${@:2}" ;;
+        *) run_steps "$@" ;;
+    esac
+}
+
 usage() {
+    [ $# -eq 0 ] || fail "unknown argument '$1'; see ./run.sh --help" 2
     cat <<END
 usage: ./run.sh [--port N] [--async-port N]   the documented steps [5050, 5051]
        ./run.sh demo [NAME...|all] [--step]   demos; --step waits for Enter
@@ -37,19 +53,6 @@ JAVA_HOME, or else the one on the PATH. The demos, and how long each takes:
 
 $demos
 END
-}
-
-main() {
-    case ${1-} in
-        demo) run_demos "${@:2}" ;;
-        compare) run_compare "${@:2}" ;;
-        test) run_tests "${@:2}" ;;
-        -h | --help)
-            [ $# -eq 1 ] || fail "unknown argument '$2'; see ./run.sh --help" 2
-            usage
-            ;;
-        *) run_steps "$@" ;;
-    esac
 }
 
 # ---------------------------------------------------------------- the documented steps
@@ -102,18 +105,17 @@ python_pair() { # SERVER BYTES MESSAGES
     result python "$file"
 }
 
-# Results 1 to 3 are ours, 4 to 6 those of the Python pair, if there is a Python.
 published_table() {
-    local python=''
-    [ "$results" -lt 6 ] || python='Python on it'
-    published '' 'this machine' "$python" published
-    published 'threaded 1024 B x 2000: average' "$(ms mean 1)" "$(ms mean 4)" '0.030 ms'
-    published '                        p95' "$(ms p95 1)" "$(ms p95 4)" '0.053 ms'
-    published '                        throughput' "$(mib_s 1)" "$(mib_s 4)" '32.34 MiB/s'
-    published 'async 16384 B x 1000: average' "$(ms mean 2)" "$(ms mean 5)" '0.089 ms'
-    published '                      p95' "$(ms p95 2)" "$(ms p95 5)" '0.122 ms'
-    published '                      throughput' "$(mib_s 2)" "$(mib_s 5)" '172.61 MiB/s'
-    published 'async hello-async, once' "$(ms mean 3)" "$(ms mean 6)" '5.543 ms'
+    printf '%50s' 'this machine'
+    [ "$results" -lt 6 ] || printf '%15s' 'Python on it' # its results are 4 to 6
+    printf '%15s\n' published
+    published 'threaded 1024 B x 2000: average' '%.3f ms' mean 1 '0.030 ms'
+    published '                        p95' '%.3f ms' p95 1 '0.053 ms'
+    published '                        throughput' '%.2f MiB/s' throughput_mib_s 1 '32.34 MiB/s'
+    published 'async 16384 B x 1000: average' '%.3f ms' mean 2 '0.089 ms'
+    published '                      p95' '%.3f ms' p95 2 '0.122 ms'
+    published '                      throughput' '%.2f MiB/s' throughput_mib_s 2 '172.61 MiB/s'
+    published 'async hello-async, once' '%.3f ms' mean 3 '5.543 ms'
     say "Published: Python 3.11, macOS, Apple M2. Here: JDK $release, $(uname -sm),
         $(value environment.cores 1) cores. Two machines can't be compared like that; two programs
         on one machine can. No Python pair had a warm-up; of the Java client,
@@ -122,20 +124,17 @@ published_table() {
         bytes of payload, counted once (published as MB)."
 }
 
-# One row; without a Python it has no column for that.
-published() { # NAME OURS PYTHON PUBLISHED
-    printf '%-35s%15s' "$1" "$2"
-    [ -z "$3" ] || printf '%15s' "$3"
-    printf '%15s\n' "$4"
-}
-
-# Figures as the client's first lines show them; nothing, if there is no such result.
-ms() { # NAME RESULT
-    [ "$2" -gt "$results" ] || calc '%.3f ms' "$(value "$1" "$2") / 1000"
-}
-
-mib_s() { # RESULT
-    [ "$1" -gt "$results" ] || calc '%.2f MiB/s' "$(value throughput_mib_s "$1")"
+# One row: a figure of one of our results, that of the Python pair if there is one, the published.
+published() { # NAME FORMAT FIGURE RESULT PUBLISHED
+    local n number
+    printf '%-35s' "$1"
+    for n in "$4" $(($4 + 3)); do
+        [ "$n" -le "$results" ] || continue
+        number=$(value "$3" "$n")
+        [ "$2" != '%.3f ms' ] || number="$number / 1000"
+        printf '%15s' "$(calc "$2" "$number")"
+    done
+    printf '%15s\n' "$5"
 }
 
 # ---------------------------------------------------------------- the demos
@@ -235,13 +234,11 @@ demo_wakeup() {
 }
 
 demo_threads() {
-    local many=1000 kinds=(threads loops) ports=() limit count n
-    for limit in "$(ulimit -Hn)" "$(ulimit -u)"; do
-        if [ "$limit" != unlimited ] && [ $((limit / 4)) -lt "$many" ]; then
-            many=$((limit / 4))
-            say "Only $many connections, because of a limit here (ulimit -Hn and -u)."
-        fi
-    done
+    local many kinds=(threads loops) ports=() count n
+    # A connection takes a thread and a file at each end: a quarter of what may be, at most.
+    many=$(printf '%s\n' 4000 "$(ulimit -Hn)" "$(ulimit -u)" |
+        grep -v unlimited | sort -n | head -n 1)
+    many=$((many / 4))
     serve EchoServer --port 0
     ports+=("$port")
     serve AsyncEchoServer --port 0
@@ -272,10 +269,10 @@ demo_threads() {
 
 demo_omission() {
     serve EchoServer --port 0 --verbose
-    step 'One client sends as echoes return. Meanwhile the server stands still.'
-    measure_with_pause 'as echoes return' "$pid" closed
-    step 'The other sends on a schedule, and meets the same.'
-    measure_with_pause 'on a schedule' "$pid" open --rate 1000
+    stand_still &
+    measure 'as echoes return' "$port" closed --warmup 300ms --duration 2s
+    stand_still &
+    measure 'on a schedule' "$port" open --warmup 300ms --duration 2s --rate 1000
     table 2 p99 max response_us.p99 response_us.max messages
 
     seen "$(value max 1) > 400000 && $(value response_us.p99 2) > 5 * $(value p99 1)" || return
@@ -286,22 +283,16 @@ demo_omission() {
         would be $(figure p99 2)."
 }
 
-# Measures with a client; in the middle of its run the server stands still.
-measure_with_pause() { # LABEL SERVER_PROCESS NAME ARGUMENT...
-    local server=$2
+# Lets the server stand still for half a second, in the middle of the run that begins next.
+stand_still() {
     : >"$scratch/errors"
-    launch "$scratch/client" java EchoClient.java --port "$port" --bench --warmup 300ms \
-        --duration 2s "${@:4}" --json "results/$3.json"
-    await ' connected' "$scratch/errors"
+    until grep -q ' connected' "$scratch/errors"; do sleep 0.05; done
     sleep 0.8
     show kill -STOP "$server"
     kill -STOP "$server"
     sleep 0.5
     show kill -CONT "$server"
     kill -CONT "$server"
-    finish
-    pid=$server
-    result "$1" "results/$3.json"
 }
 
 demo_size() {
@@ -333,7 +324,8 @@ demo_deadlock() {
     serve EchoServer --port 0
     step 'A sender that writes everything before it reads anything:'
     sed -n '/^naive() {/,/^}/p' run.sh
-    launch "$scratch/naive" naive "$port"
+    show naive "$port" '&'
+    naive "$port" >"$scratch/naive" &
     step 'How far is it? Its last line, each second, until that stands still:'
     until [ "$wrote" -gt 0 ] && [ "$wrote" = "$before" ]; do
         sleep 1
@@ -378,7 +370,6 @@ run_compare() { # FILE...
     local file name times=(mean p50 p90 p95 p99 p99_9 max)
     local rows=(message_bytes connections messages messages_s throughput_mib_s "${times[@]}")
     [ $# -gt 0 ] || fail 'usage: ./run.sh compare FILE... (results of --json)' 2
-    prepare
     for file in "$@"; do
         result "[$((results + 1))]" "$file"
         printf '%s %s\n' "${label[results]}" "$file" | LC_ALL=C fold -w 80
@@ -439,33 +430,11 @@ prepare_java() {
         JAVA_HOME=$(cd "$JAVA_HOME" && pwd)
         PATH=$JAVA_HOME/bin:$PATH
     fi
-    cd "$(here)" && mkdir -p results || exit 1 # either has said why
+    cd "$(dirname "$(readlink -f "$0")")" && mkdir -p results || exit 1 # each has said why
     # JDK 11 refuses a source beside its class. So the class path is a folder without classes.
     export CLASSPATH=results
     release=$(java -version 2>&1 >/dev/null | LC_ALL=C sed -n 's/.* version "\([0-9]*\).*/\1/p')
     [ "${release:-0}" -ge 11 ] || fail "no JDK from version 11 on: java is ${release:-not there}"
-    prepare
-}
-
-# The folder of this script, also if it was called by a link.
-here() {
-    local file=$0 target
-    while [ -L "$file" ]; do
-        target=$(readlink "$file")
-        [ "${target#/}" != "$target" ] || target=$(dirname "$file")/$target
-        file=$target
-    done
-    dirname "$file"
-}
-
-# Makes our folder. However this ends, that is removed, and what was started is stopped.
-prepare() {
-    [ -z "$scratch" ] || return 0
-    scratch=$(mktemp -d) || fail 'cannot make a temporary folder'
-    trap 'trap "" INT TERM HUP; stop_all; rm -rf "$scratch"' EXIT
-    trap 'exit 130' INT
-    trap 'exit 143' TERM
-    trap 'exit 129' HUP
 }
 
 # TERM, because what a script starts in the background ignores Ctrl-C; CONT, if it stands still.
@@ -481,51 +450,36 @@ stop_all() {
     : >"$scratch/errors"
 } >/dev/null 2>&1
 
-# Shows a command, and starts it in the background.
-launch() { # OUTPUT COMMAND...
-    show "${@:2}" '&'
-    : >"$1" # at once: whoever looks into it must find it
-    "${@:2}" >"$1" 2>>"$scratch/errors" &
-    pid=$!
-}
-
-# Shows a command, and runs it. In the background, too, where a signal finds this script waiting.
-run() { # OUTPUT COMMAND...
-    show "${@:2}"
-    "${@:2}" >"$1" 2>>"$scratch/errors" &
-    pid=$!
-    finish
-}
-
-# Waits until the program started last has ended. If it failed, so does all this.
-finish() {
-    local status=0
-    wait "$pid" || status=$?
-    [ "$status" -eq 0 ] && return
-    cat "$scratch/errors" >&2
-    exit "$status"
-}
-
-# Waits for a line in a file, which the program started last is to bring about.
-await() { # PATTERN FILE
-    until grep -q "$1" "$2"; do
-        if ! kill -0 "$pid" 2>/dev/null; then
-            finish
-            fail "it has ended, and there is no '$1'"
-        fi
-        sleep 0.05
-    done
-}
-
 # Starts a server, and waits until it listens.
 serve() { # CLASS ARGUMENT...
     local output
     output=$(mktemp "$scratch/server.XXXXXX")
-    launch "$output" java "$1.java" "${@:2}"
-    await 'listening on' "$output"
+    show java "$1.java" "${@:2}" '&'
+    java "$1.java" "${@:2}" >"$output" 2>>"$scratch/errors" &
+    server=$!
+    until grep -q 'listening on' "$output"; do
+        kill -0 "$server" 2>/dev/null || finish "$server"
+        sleep 0.05
+    done
     port=$(grep 'listening on' "$output" | tr -d '\r') # on Windows lines end with CRLF
     echo "$port"
     port=${port##*:}
+}
+
+# Shows a command, and runs it; in the background, where a signal finds this script waiting.
+run() { # OUTPUT COMMAND...
+    show "${@:2}"
+    "${@:2}" >"$1" 2>>"$scratch/errors" &
+    finish $!
+}
+
+# Waits until a program has ended. If it failed, so does all this.
+finish() { # PROCESS
+    local status=0
+    wait "$1" || status=$?
+    [ "$status" -eq 0 ] && return
+    cat "$scratch/errors" >&2
+    exit "$status"
 }
 
 # Runs a client, and shows what it prints.
@@ -548,9 +502,7 @@ measure() { # LABEL PORT NAME ARGUMENT...
 # Reads a result. Its figures stand in a file, a line for each.
 result() { # LABEL JSON_FILE
     local file=$2 figures
-    [ -e "$file" ] || fail "$file: no such file" 2
-    [ -f "$file" ] || fail "$file: not a regular file" 2
-    [ -r "$file" ] || fail "$file: not readable" 2
+    [ -f "$file" ] || fail "$file: no such file, or not a regular one" 2
     results=$((results + 1))
     label[results]=$1
     figures=$scratch/result.$results
@@ -633,17 +585,9 @@ say() { # TEXT
     { printf '%s' "$1" | tr -s '\n ' '  '; echo; } | LC_ALL=C fold -s -w 79 | sed 's/ $//'
 }
 
-# Shows a command as one would type it; a long one goes on in the next line, before an option.
+# Shows a command as one would type it.
 show() { # WORD...
-    local line='$' word
-    for word in "$@"; do
-        if [ "${#line}" -gt 50 ] && [ "${word#--}" != "$word" ]; then
-            echo "$line \\"
-            line='   '
-        fi
-        line="$line $word"
-    done
-    echo "$line"
+    echo "\$ $*" | LC_ALL=C fold -s -w 74 | sed -e '$!s/$/\\/' -e '2,$s/^/    /'
 }
 
 fail() { # MESSAGE [STATUS]
