@@ -9,7 +9,7 @@ release=''  # the version of java: 11, 17, ...
 stepping=no # yes: a demo waits for Enter before each step
 cores=''    # the cores that are ours, such as 0-3, once we keep to one of them
 server=''   # the process of the server started last
-port=''     # and its port
+port=()     # the port of each server, counted from 1
 results=0   # how many results of the client have been read
 label=()    # and of each, counted from 1, what tables call it
 CDPATH=''   # a cd goes where it says, and prints nothing
@@ -20,17 +20,15 @@ demos='nagle      8 s  an echo written in pieces: 44 ms, not microseconds
 stream     3 s  one message, several reads: TCP has no messages
 warmup     7 s  a run cold and warm: what compiling does to a measurement
 wakeup     9 s  blocking and polling: what waking a thread costs
-threads   20 s  threads and event loops: 1 connection and 1000
+threads   20 s  threads, event loops, virtual threads (JDK 21): 1 client and 1000
 omission  10 s  the server stands still: what a closed loop misses
 size      10 s  64 B to 1 MiB: what a message costs, and what its bytes do
 deadlock   6 s  why a client must read while it writes'
 
 main() {
     scratch=$(mktemp -d) || fail 'cannot make a temporary folder'
-    trap 'trap "" INT TERM HUP; stop_all; rm -rf "$scratch"' EXIT # however this ends
-    trap 'exit 130' INT
-    trap 'exit 143' TERM
-    trap 'exit 129' HUP
+    # However this ends, by Ctrl-C or another signal, too:
+    trap 'trap "" INT TERM HUP; stop_all; rm -rf "$scratch"' EXIT
     case ${1-} in
         demo) run_demos "${@:2}" ;;
         compare) run_compare "${@:2}" ;;
@@ -72,18 +70,16 @@ run_steps() { # [--port N] [--async-port N]
 
     title '1. two servers: a thread for each connection, and event loops'
     serve EchoServer --port "$threaded"
-    threaded=$port
     serve AsyncEchoServer --port "$async"
-    async=$port
     title '2. the threaded server: 1 KiB, 2000 times; a second of warming up first'
-    client --port "$threaded" --bench \
+    client --port "${port[1]}" --bench \
         --json results/threaded.json --hgrm results/threaded.hgrm --plot results/threaded.svg
     title '3. the asynchronous server: 16 KiB, 1000 times'
-    client --port "$async" --bench --size 16k --repeat 1000 \
+    client --port "${port[2]}" --bench --size 16k --repeat 1000 \
         --json results/async.json --hgrm results/async.hgrm --plot results/async.svg
     title '4. one message to each'
-    client --port "$threaded" --message hello-threads
-    client --port "$async" --message hello-async --json results/hello.json
+    client --port "${port[1]}" --message hello-threads
+    client --port "${port[2]}" --message hello-async --json results/hello.json
     title '5. both runs side by side'
     show ./run.sh compare results/threaded.json results/async.json
     run_compare results/threaded.json results/async.json
@@ -109,32 +105,28 @@ published_table() {
     printf '%50s' 'this machine'
     [ "$results" -lt 6 ] || printf '%15s' 'Python on it' # its results are 4 to 6
     printf '%15s\n' published
-    published 'threaded 1024 B x 2000: average' '%.3f ms' mean 1 '0.030 ms'
-    published '                        p95' '%.3f ms' p95 1 '0.053 ms'
-    published '                        throughput' '%.2f MiB/s' throughput_mib_s 1 '32.34 MiB/s'
-    published 'async 16384 B x 1000: average' '%.3f ms' mean 2 '0.089 ms'
-    published '                      p95' '%.3f ms' p95 2 '0.122 ms'
-    published '                      throughput' '%.2f MiB/s' throughput_mib_s 2 '172.61 MiB/s'
-    published 'async hello-async, once' '%.3f ms' mean 3 '5.543 ms'
+    published 'threaded 1024 B x 2000: average' '%.3f ms' .001 mean 1 '0.030 ms'
+    published '                        p95' '%.3f ms' .001 p95 1 '0.053 ms'
+    published '                        throughput' '%.2f MiB/s' 1 throughput_mib_s 1 '32.34 MiB/s'
+    published 'async 16384 B x 1000: average' '%.3f ms' .001 mean 2 '0.089 ms'
+    published '                      p95' '%.3f ms' .001 p95 2 '0.122 ms'
+    published '                      throughput' '%.2f MiB/s' 1 throughput_mib_s 2 '172.61 MiB/s'
+    published 'async hello-async, once' '%.3f ms' .001 mean 3 '5.543 ms'
     say "Published: Python 3.11, macOS, Apple M2. Here: JDK $release, $(uname -sm),
         $(value environment.cores 1) cores. Two machines can't be compared like that; two programs
-        on one machine can. No Python pair had a warm-up; of the Java client,
-        $(value warmup.messages 1) and $(value warmup.messages 2) messages went first, uncounted.
-        For hello-async the servers are warm, and the clients have just been started. A MiB is 2^20
-        bytes of payload, counted once (published as MB)."
+        on one machine can. No Python pair had a warm-up; ours were $(value warmup.messages 1) and
+        $(value warmup.messages 2) messages. For hello-async the servers are warm, and the clients
+        have just been started. A MiB is 2^20 bytes of payload, counted once (published as MB)."
 }
 
 # One row: a figure of one of our results, that of the Python pair if there is one, the published.
-published() { # NAME FORMAT FIGURE RESULT PUBLISHED
-    local n number
+published() { # NAME FORMAT FACTOR FIGURE RESULT PUBLISHED
+    local n
     printf '%-35s' "$1"
-    for n in "$4" $(($4 + 3)); do
-        [ "$n" -le "$results" ] || continue
-        number=$(value "$3" "$n")
-        [ "$2" != '%.3f ms' ] || number="$number / 1000"
-        printf '%15s' "$(calc "$2" "$number")"
+    for n in "$5" $(($5 + 3)); do
+        [ "$n" -gt "$results" ] || printf '%15s' "$(calc "$2" "$3 * $(value "$4" "$n")")"
     done
-    printf '%15s\n' "$5"
+    printf '%15s\n' "$6"
 }
 
 # ---------------------------------------------------------------- the demos
@@ -166,121 +158,96 @@ run_demos() { # [NAME...|all] [--step]
 }
 
 demo_nagle() {
-    local without
     serve EchoServer --port 0 --bufsize 4k
-    without=$port
     serve EchoServer --port 0 --bufsize 4k --nagle
-    measure 'without --nagle' "$without" nagle-off --size 16k --warmup 300ms --repeat 20
-    measure 'with --nagle' "$port" nagle-on --size 16k --warmup 300ms --repeat 20
+    measure 'without --nagle' 1 nagle-off --size 16k --warmup 300ms --repeat 20
+    measure 'with --nagle' 2 nagle-on --size 16k --warmup 300ms --repeat 20
     table 2 mean max reads_mean
-
     seen "$(value mean 2) > 10000 && $(value mean 2) > 5 * $(value mean 1)" || return
     say "With --nagle a round trip took $(ratio mean 2 1) as long. The server's system held the
-        second piece of each echo until the first was acknowledged (RFC 896), and the client's
-        system delays that. The 4 pieces took $(figure reads_mean 1) and $(figure reads_mean 2)
-        reads: one read takes all that has come."
+        second piece until the first was acknowledged (RFC 896), and the client's delays that. The
+        4 pieces took $(figure reads_mean 1) and $(figure reads_mean 2) reads."
 }
 
 demo_stream() {
     local reads
     serve EchoServer --port 0 --bufsize 5k --trace
     step 'One read takes 5 KiB at most. The client sends 16 KiB, with one write:'
-    client --port "$port" --size 16k --json results/stream.json
+    client --port "${port[1]}" --size 16k --json results/stream.json
     result stream results/stream.json
     step 'What the server read:'
     grep '^\[server\].* bytes' "$scratch/errors"
-
     reads=$(grep -c '^\[server\].* bytes' "$scratch/errors")
     seen "$reads > 1" || return
     say "One write in the client, $reads reads in the server, and reads of the echo in the client:
         $(figure reads_mean 1). TCP carries bytes in their order, without borders between messages.
-        One who needs messages counts bytes, as EchoClient does, or looks for line ends."
+        One who needs messages counts bytes, or looks for line ends."
 }
 
 demo_warmup() {
     on_core last # both: moving between cores would matter more than what is compared
     serve EchoServer --port 0
-    measure cold "$port" cold --warmup 0 --repeat 300 --plot results/cold.svg
-    measure warm "$port" warm --repeat 300 --plot results/warm.svg
+    measure cold 1 cold --warmup 0 --repeat 300 --plot results/cold.svg
+    measure warm 1 warm --repeat 300 --plot results/warm.svg
     table 2 p50 p90 p99
-
     seen "$(value p50 1) > $(value p50 2) && $(value p90 1) > 1.5 * $(value p90 2)" || return
-    say "Code runs slowly until it is compiled: cold, p90 is $(ratio p90 1 2) the warm one. The
-        second client's first message took $(figure warmup.first_us 2), too, but
-        $(value warmup.messages 2) went ahead of those that count. See results/cold.svg and
-        warm.svg."
+    say "Code runs slowly until it is compiled: cold, p90 is $(ratio p90 1 2) the warm one. The warm
+        run began with $(figure warmup.first_us 2), too, but its first $(value warmup.messages 2)
+        messages do not count. See results/cold.svg and warm.svg."
 }
 
 demo_wakeup() {
-    local blocking
     if [ "$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)" -lt 2 ]; then
         say 'This cannot be shown on one core: while one end polls, the other cannot run.'
         return
     fi
     on_core first # and the client on another, so that it is always another that is woken
     serve EchoServer --port 0
-    blocking=$port
     serve EchoServer --port 0 --spin
     on_core last
-    measure blocking "$blocking" blocking --duration 400ms
-    measure polling "$port" polling --duration 400ms --spin
+    measure blocking 1 blocking --duration 400ms
+    measure polling 2 polling --duration 400ms --spin
     table 2 p50 p99 messages_s
-
     seen "$(value p50 1) > 1.1 * $(value p50 2)" || return
-    say "A round trip wakes two threads, one at each end. Without that, by polling, half of them
-        took $(figure p50 2) or less, instead of $(figure p50 1). In all, $(ratio messages_s 2 1)
-        as many messages were sent. The price: two cores that do nothing but ask, and where one has
-        other work to do, polling gains little or loses."
+    say "A round trip wakes two threads, one at each end. Polling wakes none: p50 is
+        $(figure p50 2), not $(figure p50 1), and $(ratio messages_s 2 1) as many messages were
+        sent. The price: two cores that do nothing but ask, even if others need them."
 }
 
 demo_threads() {
-    local many kinds=(threads loops) ports=() count n
+    local kinds=('' threads loops virtual) many servers count n
     # A connection takes a thread and a file at each end: a quarter of what may be, at most.
-    many=$(printf '%s\n' 4000 "$(ulimit -Hn)" "$(ulimit -u)" |
-        grep -v unlimited | sort -n | head -n 1)
-    many=$((many / 4))
+    many=$(printf '%s\n' 4000 "$(ulimit -Hn)" "$(ulimit -u)" | grep -v unlimited | sort -n)
+    many=$((${many%%[!0-9]*} / 4)) # of the least, in the first line
     serve EchoServer --port 0
-    ports+=("$port")
     serve AsyncEchoServer --port 0
-    ports+=("$port")
-    if [ "$release" -ge 21 ]; then
-        serve EchoServer --port 0 --virtual
-        ports+=("$port") kinds+=(virtual)
-    else
-        say "No virtual threads: they need JDK 21 or later, this is $release."
-    fi
+    [ "$release" -lt 21 ] || serve EchoServer --port 0 --virtual
+    servers=${#port[@]}
     for count in 1 "$many"; do
-        for n in "${!kinds[@]}"; do
-            measure "${kinds[n]} $count" "${ports[n]}" "${kinds[n]}-$count" \
+        for ((n = 1; n <= servers; n++)); do
+            measure "${kinds[n]} $count" "$n" "${kinds[n]}-$count" \
                 --parallel "$count" --warmup 500ms --duration 1s
         done
     done
-    count=${#kinds[@]}
-    table "$count" messages_s p50 p99
-
-    for ((n = count + 1; n <= results; n++)); do
-        say "${label[n]}: $(ratio messages_s "$n" $((n - count))) as many messages a second as over
-            one connection. Half of them took $(figure p50 "$n") or less, one in a hundred
-            $(figure p99 "$n") or more."
+    table "$servers" messages_s p50 p99
+    for ((n = servers + 1; n <= results; n++)); do
+        say "${label[n]}: $(ratio messages_s "$n" $((n - servers))) as many messages a second as
+            with one. Half took at most $(figure p50 "$n"), one in a hundred $(figure p99 "$n")."
     done
-    say 'Where half are quick and one in a hundred is a thousand times slower, a few connections are
-        served again and again while the others wait.'
 }
 
 demo_omission() {
     serve EchoServer --port 0 --verbose
     stand_still &
-    measure 'as echoes return' "$port" closed --warmup 300ms --duration 2s
+    measure 'as echoes return' 1 closed --warmup 300ms --duration 2s
     stand_still &
-    measure 'on a schedule' "$port" open --warmup 300ms --duration 2s --rate 1000
+    measure 'on a schedule' 1 open --warmup 300ms --duration 2s --rate 1000
     table 2 p99 max response_us.p99 response_us.max messages
-
     seen "$(value max 1) > 400000 && $(value response_us.p99 2) > 5 * $(value p99 1)" || return
-    say "For half a second no echo came: one round trip took $(figure max 1). But where the client
-        sends as echoes return, p99 is $(figure p99 1): it stopped sending, so one message met the
-        pause. On a schedule some 500 were due meanwhile, and their response time counts from when
-        they were due: p99 is $(figure response_us.p99 2). From when they were sent at last (RTT) it
-        would be $(figure p99 2)."
+    say "One round trip took $(figure max 1). But where the client sends as echoes return, only one
+        message met the pause, and p99 is $(figure p99 1). On a schedule some 500 were due
+        meanwhile. Their response time counts from then: p99 is $(figure response_us.p99 2). From
+        when they were sent at last (RTT) it would be $(figure p99 2)."
 }
 
 # Lets the server stand still for half a second, in the middle of the run that begins next.
@@ -298,11 +265,10 @@ stand_still() {
 demo_size() {
     on_core last # both: moving between cores would matter more than what is compared
     serve EchoServer --port 0
-    measure '64 B' "$port" size-64 --size 64 --duration 400ms
-    measure '16 KiB' "$port" size-16k --size 16k --warmup 300ms --duration 400ms
-    measure '1 MiB' "$port" size-1m --size 1m --warmup 300ms --duration 400ms
+    measure '64 B' 1 size-64 --size 64 --duration 400ms
+    measure '16 KiB' 1 size-16k --size 16k --warmup 300ms --duration 400ms
+    measure '1 MiB' 1 size-1m --size 1m --warmup 300ms --duration 400ms
     table 3 p50 throughput_mib_s
-
     seen "$(value p50 2) < 5 * $(value p50 1) && $(value p50 3) > 8 * $(value p50 2)" || return
     say "From 64 B to 16 KiB, 256 times the bytes took $(ratio p50 2 1) as long: overhead,
         $(figure p50 1) a message. From 16 KiB to 1 MiB, 64 times the bytes took $(ratio p50 3 2)
@@ -324,16 +290,15 @@ demo_deadlock() {
     serve EchoServer --port 0
     step 'A sender that writes everything before it reads anything:'
     sed -n '/^naive() {/,/^}/p' run.sh
-    show naive "$port" '&'
-    naive "$port" >"$scratch/naive" &
+    show naive "${port[1]}" '&'
+    naive "${port[1]}" >"$scratch/naive" &
     step 'How far is it? Its last line, each second, until that stands still:'
     until [ "$wrote" -gt 0 ] && [ "$wrote" = "$before" ]; do
         sleep 1
         before=$wrote wrote=$(grep -c wrote "$scratch/naive")
         tail -n 1 "$scratch/naive"
     done
-    measure EchoClient "$port" deadlock --size 64m --warmup 0 --repeat 1
-
+    measure EchoClient 1 deadlock --size 64m --warmup 0 --repeat 1
     seen "$wrote < 1024 && $wrote == $(grep -c wrote "$scratch/naive")" || return
     say "The naive sender wrote $((wrote * 64)) KiB of 65536 and hangs: the server cannot write to
         one who does not read, so it reads no more either, and all buffers between them are full.
@@ -343,17 +308,14 @@ demo_deadlock() {
 # Whether what a demo is about was seen in this run; if not, that is said.
 seen() { # COMPARISON
     [ "$(calc %d "$1")" = 1 ] && return
-    say 'Not seen in this run: other work on this machine, or another kind of system, can be the
-        reason.'
+    say 'Not seen in this run. Other work on this machine, or another system, can be why.'
     return 1
 }
 
 # Says what comes next; with --step it comes when Enter is pressed.
 step() { # TEXT
     printf '\n# %s\n' "$1"
-    if [ "$stepping" = yes ]; then
-        read -r -p '  [Enter] ' _ || stepping=no
-    fi
+    [ "$stepping" = no ] || read -r -p '  [Enter] ' _ || stepping=no
 }
 
 # From now on all that we start keeps to one core, our first or last, where taskset can do that.
@@ -367,17 +329,12 @@ on_core() { # first|last
 # ---------------------------------------------------------------- compare
 
 run_compare() { # FILE...
-    local file name times=(mean p50 p90 p95 p99 p99_9 max)
+    local file times=(mean p50 p90 p95 p99 p99_9 max)
     local rows=(message_bytes connections messages messages_s throughput_mib_s "${times[@]}")
     [ $# -gt 0 ] || fail 'usage: ./run.sh compare FILE... (results of --json)' 2
     for file in "$@"; do
         result "[$((results + 1))]" "$file"
         printf '%s %s\n' "${label[results]}" "$file" | LC_ALL=C fold -w 80
-        for name in message_bytes connections; do
-            if [ "$(value "$name" "$results")" != "$(value "$name" 1)" ]; then
-                echo "    not the same $name as [1]"
-            fi
-        done
     done
     ! grep -q '^response_us' "$scratch"/result.* || rows+=("${times[@]/#/response_us.}")
     table 3 "${rows[@]}"
@@ -414,7 +371,7 @@ run_tests() { # MAVEN_ARGUMENT...
     mvn -B -f test/pom.xml test "$@" </dev/null | { grep -E "$telling" || true; }
 }
 
-# ---------------------------------------------------------------- helpers: processes
+# ---------------------------------------------------------------- helpers
 
 prepare_java() {
     local entry entries absolute=''
@@ -446,13 +403,13 @@ stop_all() {
     done
     wait
     [ -z "$cores" ] || taskset -cp "$cores" $$
-    results=0
+    results=0 port=()
     : >"$scratch/errors"
 } >/dev/null 2>&1
 
 # Starts a server, and waits until it listens.
 serve() { # CLASS ARGUMENT...
-    local output
+    local output line
     output=$(mktemp "$scratch/server.XXXXXX")
     show java "$1.java" "${@:2}" '&'
     java "$1.java" "${@:2}" >"$output" 2>>"$scratch/errors" &
@@ -461,9 +418,9 @@ serve() { # CLASS ARGUMENT...
         kill -0 "$server" 2>/dev/null || finish "$server"
         sleep 0.05
     done
-    port=$(grep 'listening on' "$output" | tr -d '\r') # on Windows lines end with CRLF
-    echo "$port"
-    port=${port##*:}
+    line=$(grep 'listening on' "$output" | tr -d '\r') # on Windows lines end with CRLF
+    echo "$line"
+    port[${#port[@]} + 1]=${line##*:}
 }
 
 # Shows a command, and runs it; in the background, where a signal finds this script waiting.
@@ -475,9 +432,9 @@ run() { # OUTPUT COMMAND...
 
 # Waits until a program has ended. If it failed, so does all this.
 finish() { # PROCESS
-    local status=0
-    wait "$1" || status=$?
-    [ "$status" -eq 0 ] && return
+    local status
+    wait "$1" && return
+    status=$?
     cat "$scratch/errors" >&2
     exit "$status"
 }
@@ -488,34 +445,28 @@ client() { # ARGUMENT...
     cat "$scratch/client"
 }
 
-# Runs a benchmark; what it found is the next result. That goes through a file, because on standard
-# output the JVM itself may print, too.
-measure() { # LABEL PORT NAME ARGUMENT...
+# Runs a benchmark; what it found is the next result.
+measure() { # LABEL SERVER NAME ARGUMENT...
     step "$1: this takes some seconds."
-    run "$scratch/client" java EchoClient.java --port "$2" --bench "${@:4}" \
+    run "$scratch/client" java EchoClient.java --port "${port[$2]}" --bench "${@:4}" \
         --json "results/$3.json"
     result "$1" "results/$3.json"
 }
 
-# ---------------------------------------------------------------- helpers: figures
-
 # Reads a result. Its figures stand in a file, a line for each.
 result() { # LABEL JSON_FILE
-    local file=$2 figures
+    local file=$2
     [ -f "$file" ] || fail "$file: no such file, or not a regular one" 2
     results=$((results + 1))
     label[results]=$1
-    figures=$scratch/result.$results
-    read_json <"$file" >"$figures"
-    ! grep -q '^valid false' "$figures" || fail "$file: the run was not valid" 2
-    if [ "$(grep -c '^valid true' "$figures")" != 1 ] || [ -z "$(value mean "$results")" ]; then
-        fail "$file: not a result of EchoClient --json" 2
+    read_json <"$file" >"$scratch/result.$results"
+    if [ "$(value valid "$results")" != true ] || [ -z "$(value mean "$results")" ]; then
+        fail "$file: not a valid result of EchoClient --json" 2
     fi
 }
 
-# Reads JSON, however it is laid out: first a line for each text, sign and word. Then it prints each
-# number, true and false with its name, as in "warmup.messages 20000". Members of rtt_us have no
-# name before theirs: "p99 28.131".
+# Reads JSON, however it is laid out: first a line for each text, sign and word, then one for each
+# figure, such as "warmup.messages 20000". Those of rtt_us have no name before theirs: "p99 28.131".
 read_json() {
     head -c 100000 | tr '\000\r\n\t' '    ' |
         LC_ALL=C grep -oE '"([^"\\]|\\.)*"|[{}:,]|[^]["{}:, ]+' | LC_ALL=C awk '
@@ -528,10 +479,7 @@ read_json() {
 
 # A figure of a result; nothing, if the result has none.
 value() { # NAME RESULT
-    local name figure
-    while read -r name figure; do
-        [ "$name" != "$1" ] || echo "$figure"
-    done <"$scratch/result.$2"
+    awk -v name="$1" '$1 == name { print $2 }' "$scratch/result.$2"
 }
 
 # A figure as people read it: "28.1 us".
@@ -572,8 +520,6 @@ three_digits() { # NUMBER UNIT
 calc() { # FORMAT EXPRESSION
     LC_ALL=C awk -v format="$1" "BEGIN { printf format, ($2) }"
 }
-
-# ---------------------------------------------------------------- helpers: on the screen
 
 title() { # TEXT
     printf '\n== %s\n' "$1"
