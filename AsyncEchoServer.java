@@ -17,6 +17,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -40,8 +41,7 @@ import java.util.function.BooleanSupplier;
  * What is new against EchoServer: no thread waits for a connected client. The thread of an
  * event loop is told when a read has brought bytes, and when a write has taken some. Each time
  * a handler starts the next step and returns. The steps are the same: read, write back all that
- * was read, read again. So a client that sends and never reads holds one buffer, and harms
- * nobody else.
+ * was read, read again. So a client that never reads holds one buffer, and harms nobody else.
  */
 public class AsyncEchoServer implements AutoCloseable {
 
@@ -64,7 +64,9 @@ public class AsyncEchoServer implements AutoCloseable {
         while (listener.isOpen()) {
             try {
                 admit(listener.accept().get());
-            } catch (Exception | OutOfMemoryError e) {
+            } catch (ExecutionException e) {
+                pauseAfter(e.getCause());
+            } catch (InterruptedException | OutOfMemoryError e) {
                 pauseAfter(e);
             }
         }
@@ -76,19 +78,13 @@ public class AsyncEchoServer implements AutoCloseable {
             log("--max-connections " + limit + " reached: further clients wait");
         }
         slots.acquireUninterruptibly();
-        try {
-            new Connection().serve(channel);
-        } catch (OutOfMemoryError e) {
-            closeQuietly(channel);
-            slots.release();
-            throw e;
-        }
+        new Connection().serve(channel);
     }
 
     /** One client. A read or a write is under way; the handler of one starts the other. */
     private final class Connection {
         private AsynchronousSocketChannel channel;
-        private final ByteBuffer buffer = ByteBuffer.allocate(bufferSize);
+        private ByteBuffer buffer;
         private String peer = "a client";
         private boolean ended;
 
@@ -97,6 +93,7 @@ public class AsyncEchoServer implements AutoCloseable {
             clients.add(this);
             served.increment();
             try {
+                buffer = ByteBuffer.allocate(bufferSize);
                 peer = channel.getRemoteAddress().toString().substring(1);
                 logVerbose(peer, "connected");
                 // Nagle's algorithm (RFC 896) would hold back the end of an echo until the
@@ -104,8 +101,11 @@ public class AsyncEchoServer implements AutoCloseable {
                 channel.setOption(StandardSocketOptions.TCP_NODELAY, !nagle);
                 channel.setOption(StandardSocketOptions.SO_KEEPALIVE, true);
                 read();
-            } catch (IOException | OutOfMemoryError e) {
+            } catch (IOException e) {
                 end("lost: " + e.getMessage());
+            } catch (OutOfMemoryError e) {
+                end("lost: " + e.getMessage());
+                pauseAfter(e);
             }
         }
 
@@ -200,12 +200,9 @@ public class AsyncEchoServer implements AutoCloseable {
                 server.serve(out);
             }
             return out.checkError() ? 1 : 0;
-        } catch (IOException | OutOfMemoryError e) {
-            err.println(TAG + e.getMessage());
-            return 1;
-        } catch (IllegalArgumentException e) {
-            err.println(TAG + e.getMessage() + "; see --help");
-            return 2;
+        } catch (IOException | IllegalArgumentException | OutOfMemoryError e) {
+            err.println(TAG + e.getMessage().replaceAll("\\p{Cc}", "."));
+            return e instanceof IllegalArgumentException ? 2 : 1;
         }
     }
 
@@ -236,13 +233,12 @@ public class AsyncEchoServer implements AutoCloseable {
 
     private void addLoop() throws IOException {
         AsynchronousChannelGroup loop = AsynchronousChannelGroup.withFixedThreadPool(1,
-                task -> new Thread(task, "loop"));
+                task -> new Thread(task, "loop-" + loops.size()));
         loops.add(loop);
         AsynchronousServerSocketChannel listener = AsynchronousServerSocketChannel.open(loop);
         listeners.add(listener);
         if (listeners.size() > 1) {
-            // The first has bound its port alone, which fails if another program has it. Now
-            // it shares the port with this one, and Linux distributes the clients over them.
+            // The first was alone, which fails if another program has the port. Now they share.
             listeners.get(0).setOption(StandardSocketOptions.SO_REUSEPORT, true);
             listener.setOption(StandardSocketOptions.SO_REUSEPORT, true);
         }
@@ -278,7 +274,7 @@ public class AsyncEchoServer implements AutoCloseable {
             if (local.getHostAddress().equals("127.0.0.1")) {
                 out.println(TAG + "loopback only; for all interfaces use --host 0.0.0.0");
             } else if (local.isAnyLocalAddress()) {
-                out.println(TAG + "all interfaces; IPv6, too, unless Java runs without it");
+                out.println(TAG + "all interfaces, IPv4 and IPv6 (unless Java runs without)");
             }
             Thread.sleep(Long.MAX_VALUE);
         } catch (InterruptedException e) {
@@ -345,6 +341,10 @@ public class AsyncEchoServer implements AutoCloseable {
 
     // The command line.
 
+    /** Only Linux distributes the clients that come to a port over several listeners. */
+    private static final boolean LINUX = System.getProperty("os.name").equals("Linux");
+    private static final int CORES = Runtime.getRuntime().availableProcessors();
+
     private static final String HELP = "usage: java AsyncEchoServer.java [OPTION...]\n"
             + "  --host ADDRESS       address to listen on; 0.0.0.0 for all [127.0.0.1]\n"
             + "  --port N             0 to 65535; 0 takes any free port [5051]\n"
@@ -363,8 +363,7 @@ public class AsyncEchoServer implements AutoCloseable {
     private int limit = 10_000; // of --max-connections
     private long idleNanos; // 0 is for ever
     private boolean nagle, verbose, trace;
-    private int loopCount = System.getProperty("os.name").equals("Linux")
-            ? Math.max(1, Runtime.getRuntime().availableProcessors() / 2) : 1;
+    private int loopCount = LINUX ? Math.max(1, CORES / 2) : 1;
 
     private void parse(String... args) {
         Deque<String> words = new ArrayDeque<>(List.of(args));
@@ -380,9 +379,10 @@ public class AsyncEchoServer implements AutoCloseable {
                 case "--verbose": verbose = true; break;
                 case "--trace": trace = true; break;
                 case "--loops": loopCount = number(option, words, 1, 1024); break;
-                default: throw new IllegalArgumentException("unknown option " + option);
+                default: check(false, "unknown option " + option);
             }
         }
+        check(LINUX || loopCount == 1, "--loops above 1 needs Linux");
         check(!host.matches("[^:]*:[^:]*|.*]:.*|.*/.*"), // one colon: IPv6 has more
                 "--host takes a name or an address, and --port the port, not " + host);
     }
@@ -414,7 +414,7 @@ public class AsyncEchoServer implements AutoCloseable {
         String text = value(option, words);
         double bytes = amount(text, Map.of("", 1.0, "k", 0x1p10, "m", 0x1p20, "g", 0x1p30));
         check(bytes >= least && bytes <= 0x1p30,
-                option + " takes a size such as 16k, from " + least + " to 1g, not " + text);
+                option + " takes a size from " + least + " to 1g, such as 16k, not " + text);
         return (int) bytes;
     }
 
@@ -423,7 +423,7 @@ public class AsyncEchoServer implements AutoCloseable {
         double nanos = amount(text,
                 Map.of("us", 1e3, "ms", 1e6, "s", 1e9, "m", 60e9, "h", 3600e9));
         check(nanos >= 1e6 && nanos <= 500 * 3600e9,
-                option + " takes a time such as 2.5s, from 1ms to 500h, not " + text);
+                option + " takes a time from 1ms to 500h, such as 2.5s, not " + text);
         return (long) nanos;
     }
 
@@ -439,7 +439,7 @@ public class AsyncEchoServer implements AutoCloseable {
 
     private static void check(boolean rule, String message) {
         if (!rule) {
-            throw new IllegalArgumentException(message);
+            throw new IllegalArgumentException(message + "; see --help");
         }
     }
 }

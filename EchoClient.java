@@ -399,7 +399,7 @@ public class EchoClient {
         } else if (what.contains("Temporary failure")) {
             return "no name server answers; check the network, or give an address";
         } else if (e instanceof UnknownHostException) {
-            return "unknown host; --host takes a name or an address, --port the port";
+            return "unknown host; check --host";
         } else if (e instanceof SocketTimeoutException || what.contains("timed out")) {
             return "no answer within " + time(timeoutNanos)
                     + "; is the host up, does a firewall drop this port, is the server full?";
@@ -664,7 +664,7 @@ public class EchoClient {
         try {
             client.parse(args);
         } catch (IllegalArgumentException e) {
-            err.println("[client] " + printable(e.getMessage()) + "; see --help");
+            err.println("[client] " + printable(e.getMessage()));
             return 2;
         }
         int status = 0;
@@ -788,12 +788,8 @@ public class EchoClient {
         if (done == 0) {
             return "no echo yet on " + count(connections.size(), "connection");
         }
-        String name = "measured";
-        Limit limit = measureLimit;
-        if (tally == warmup) {
-            name = "warm-up";
-            limit = warmupLimit;
-        }
+        String name = tally == warmup ? "warm-up" : "measured";
+        Limit limit = tally == warmup ? warmupLimit : measureLimit;
         double seconds = (System.nanoTime() - beganNanos) / 1e9;
         String mean = time(tally.rtt.mean());
         if (limit.nanos < ENDLESS) {
@@ -1226,7 +1222,7 @@ public class EchoClient {
         print("behind schedule: %.1f %% of the messages, by %s at most", percent,
                 time(measured.behind.max.get()));
         if (result.unsent > 0) {
-            print("due, but not sent: %s", count(result.unsent, "message"));
+            print("%,d messages were due and not sent", result.unsent);
         }
     }
 
@@ -1661,8 +1657,9 @@ public class EchoClient {
         switch (option) {
             case "--host": host = value(option, words); break;
             case "--port": port = number(option, words, 1, 65_535); break;
-            case "--message": // the only value that may be empty
-                messageText = "".equals(words.peek()) ? words.remove() : value(option, words);
+            case "--message": // takes any text, also an empty one, or one like an option
+                check(!words.isEmpty(), option + " needs a value");
+                messageText = words.remove();
                 break;
             case "--size": randomBytes = size(option, words, 0); break;
             case "--bench": bench = true; break;
@@ -1680,7 +1677,7 @@ public class EchoClient {
             case "--hgrm": hgrmName = value(option, words); break;
             case "--plot": plotName = value(option, words); break;
             case "-h": case "--help": help = true; break;
-            default: throw new IllegalArgumentException("unknown option " + option);
+            default: check(false, "unknown option " + option);
         }
     }
 
@@ -1719,7 +1716,7 @@ public class EchoClient {
         String text = value(option, words);
         double bytes = amount(text, Map.of("", 1.0, "k", 0x1p10, "m", 0x1p20, "g", 0x1p30));
         check(bytes >= least && bytes <= 0x1p30,
-                option + " takes a size such as 16k, from " + least + " to 1g, not " + text);
+                option + " takes a size from " + least + " to 1g, such as 16k, not " + text);
         return (int) bytes;
     }
 
@@ -1728,7 +1725,7 @@ public class EchoClient {
         double nanos = amount(text,
                 Map.of("us", 1e3, "ms", 1e6, "s", 1e9, "m", 60e9, "h", 3600e9));
         check(nanos >= 1e6 && nanos <= 500 * 3600e9,
-                option + " takes a time such as 2.5s, from 1ms to 500h, not " + text);
+                option + " takes a time from 1ms to 500h, such as 2.5s, not " + text);
         return (long) nanos;
     }
 
@@ -1744,7 +1741,7 @@ public class EchoClient {
 
     private static void check(boolean rule, String message) {
         if (!rule) {
-            throw new IllegalArgumentException(message);
+            throw new IllegalArgumentException(message + "; see --help");
         }
     }
 }

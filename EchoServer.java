@@ -158,12 +158,9 @@ public class EchoServer implements AutoCloseable {
                 server.serve(out);
             }
             return out.checkError() ? 1 : 0;
-        } catch (IOException | OutOfMemoryError e) {
-            err.println(TAG + e.getMessage());
-            return 1;
-        } catch (IllegalArgumentException e) {
-            err.println(TAG + e.getMessage() + "; see --help");
-            return 2;
+        } catch (IOException | IllegalArgumentException | OutOfMemoryError e) {
+            err.println(TAG + e.getMessage().replaceAll("\\p{Cc}", "."));
+            return e instanceof IllegalArgumentException ? 2 : 1;
         }
     }
 
@@ -227,7 +224,7 @@ public class EchoServer implements AutoCloseable {
             if (local.getHostAddress().equals("127.0.0.1")) {
                 out.println(TAG + "loopback only; for all interfaces use --host 0.0.0.0");
             } else if (local.isAnyLocalAddress()) {
-                out.println(TAG + "all interfaces; IPv6, too, unless Java runs without it");
+                out.println(TAG + "all interfaces, IPv4 and IPv6 (unless Java runs without)");
             }
             Thread.sleep(Long.MAX_VALUE);
         } catch (InterruptedException e) {
@@ -325,7 +322,7 @@ public class EchoServer implements AutoCloseable {
                 case "--trace": trace = true; break;
                 case "--virtual": virtual = true; break;
                 case "--spin": spin = true; break;
-                default: throw new IllegalArgumentException("unknown option " + option);
+                default: check(false, "unknown option " + option);
             }
         }
         check(!host.matches("[^:]*:[^:]*|.*]:.*|.*/.*"), // one colon: IPv6 has more
@@ -359,7 +356,7 @@ public class EchoServer implements AutoCloseable {
         String text = value(option, words);
         double bytes = amount(text, Map.of("", 1.0, "k", 0x1p10, "m", 0x1p20, "g", 0x1p30));
         check(bytes >= least && bytes <= 0x1p30,
-                option + " takes a size such as 16k, from " + least + " to 1g, not " + text);
+                option + " takes a size from " + least + " to 1g, such as 16k, not " + text);
         return (int) bytes;
     }
 
@@ -368,7 +365,7 @@ public class EchoServer implements AutoCloseable {
         double nanos = amount(text,
                 Map.of("us", 1e3, "ms", 1e6, "s", 1e9, "m", 60e9, "h", 3600e9));
         check(nanos >= 1e6 && nanos <= 500 * 3600e9,
-                option + " takes a time such as 2.5s, from 1ms to 500h, not " + text);
+                option + " takes a time from 1ms to 500h, such as 2.5s, not " + text);
         return (long) nanos;
     }
 
@@ -384,7 +381,7 @@ public class EchoServer implements AutoCloseable {
 
     private static void check(boolean rule, String message) {
         if (!rule) {
-            throw new IllegalArgumentException(message);
+            throw new IllegalArgumentException(message + "; see --help");
         }
     }
 }

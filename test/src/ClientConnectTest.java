@@ -117,7 +117,7 @@ class ClientConnectTest {
                     echo(in, out);
                 })) {
             ClientSupport.Run run = java(hosts("127.0.0.1 twofold", "127.0.0.2 twofold"),
-                    "EchoClient", "--host", "twofold", "--port", "" + port, "--bench",
+                    "EchoClient", "--host", "twofold", "--port", "" + server.port(), "--bench",
                     "--parallel", "150", "--repeat", "2", "--warmup", "0", "--message", "x");
             late.get().close();
             run.expect(0);

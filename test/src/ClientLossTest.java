@@ -158,7 +158,7 @@ class ClientLossTest {
     void afterAWrongByteNothingStays(String more) throws Exception {
         try (ClientSupport.TestServer server = ClientSupport.TestServer.answering(SIZE,
                 (message, number) -> {
-                    message[3] ^= number == 500 ? 1 : 0;
+                    message[3] = (byte) (message[3] ^ (number == 500 ? 1 : 0));
                     return message;
                 })) {
             ClientSupport.Run run = ClientSupport.run(server.port(), withFiles("--warmup 0 "

@@ -170,14 +170,16 @@ class ClientTerminalTest {
     @Test
     void itFitsIntoALine() throws Exception {
         try (ClientSupport.TestServer server = slow(400)) {
-            String bytes = terminal(server, "timeout --foreground 4 $CLIENT --parallel 20"
+            String bytes = terminal(server, "timeout --foreground 6 $CLIENT --parallel 20"
                     + " --repeat 1000000 --warmup 1 --json -; exit 0");
-            assertFalse(progress(bytes).isEmpty(), bytes);
+            boolean seen = false;
             for (String part : bytes.split("[\r\n]")) {
-                if (part.matches("\\[bench\\] (warm-up|measured).* of .*")) {
+                if (part.startsWith("[bench] ")) {
                     assertTrue(part.length() < 80, part.length() + " columns: " + part);
+                    seen = true;
                 }
             }
+            assertTrue(seen, bytes);
         }
     }
 }
