@@ -20,15 +20,15 @@ demos='nagle      8 s  an echo written in pieces: 44 ms, not microseconds
 stream     3 s  one message, several reads: TCP has no messages
 warmup     7 s  a run cold and warm: what compiling does to a measurement
 wakeup     9 s  blocking and polling: what waking a thread costs
-threads   20 s  threads, event loops, virtual threads (JDK 21): 1 client and 1000
+threads   20 s  threads and event loops: 1 connection and 1000
 omission  10 s  the server stands still: what a closed loop misses
 size      10 s  64 B to 1 MiB: what a message costs, and what its bytes do
 deadlock   6 s  why a client must read while it writes'
 
 main() {
     scratch=$(mktemp -d) || fail 'cannot make a temporary folder'
-    # However this ends, by Ctrl-C or another signal, too:
-    trap 'trap "" INT TERM HUP; stop_all; rm -rf "$scratch"' EXIT
+    trap 'trap "" INT TERM HUP; stop_all; rm -rf "$scratch"' EXIT # after a signal, too
+    trap 'exit 130' INT # and also where only this script gets it
     case ${1-} in
         demo) run_demos "${@:2}" ;;
         compare) run_compare "${@:2}" ;;
@@ -144,10 +144,7 @@ run_demos() { # [NAME...|all] [--step]
             fail "no demo '$name'; try ./run.sh demo" 2
         fi
     done
-    if [ "${#chosen[@]}" -eq 0 ]; then
-        echo "$demos"
-        return
-    fi
+    [ "${#chosen[@]}" -gt 0 ] || { echo "$demos" && exit; }
     prepare_java
     for name in "${chosen[@]}"; do
         title "$(grep "^$name " <<<"$demos" | sed 's/  *\([0-9]* s\)  */ (\1): /')"
@@ -211,7 +208,7 @@ demo_wakeup() {
     seen "$(value p50 1) > 1.1 * $(value p50 2)" || return
     say "A round trip wakes two threads, one at each end. Polling wakes none: p50 is
         $(figure p50 2), not $(figure p50 1), and $(ratio messages_s 2 1) as many messages were
-        sent. The price: two cores that do nothing but ask, even if others need them."
+        sent. The price: two cores that do nothing but ask. It pays while nobody else needs them."
 }
 
 demo_threads() {
@@ -221,7 +218,7 @@ demo_threads() {
     many=$((${many%%[!0-9]*} / 4)) # of the least, in the first line
     serve EchoServer --port 0
     serve AsyncEchoServer --port 0
-    [ "$release" -lt 21 ] || serve EchoServer --port 0 --virtual
+    [ "$release" -lt 21 ] || serve EchoServer --port 0 --virtual # 21 is the first to have them
     servers=${#port[@]}
     for count in 1 "$many"; do
         for ((n = 1; n <= servers; n++)); do
@@ -318,7 +315,7 @@ step() { # TEXT
     [ "$stepping" = no ] || read -r -p '  [Enter] ' _ || stepping=no
 }
 
-# From now on all that we start keeps to one core, our first or last, where taskset can do that.
+# From now on, all that we start keeps to one core, where taskset can do that.
 on_core() { # first|last
     local core
     [ -n "$cores" ] || cores=$(LC_ALL=C taskset -cp $$ 2>/dev/null | sed 's/.*: *//')
@@ -497,8 +494,7 @@ figure() { # NAME RESULT
 # How many times as much a figure of one result is as that of another, such as "2.50x".
 ratio() { # NAME RESULT RESULT
     local this other
-    this=$(value "$1" "$2")
-    other=$(value "$1" "$3")
+    this=$(value "$1" "$2") other=$(value "$1" "$3")
     case $this:$other in
         ?*:*[1-9]*) three_digits "$(calc %.9g "$this / $other")" x ;;
         *) echo - ;;
