@@ -200,8 +200,8 @@ public class AsyncEchoServer implements AutoCloseable {
                 server.serve(out);
             }
             return out.checkError() ? 1 : 0;
-        } catch (IOException | IllegalArgumentException | OutOfMemoryError e) {
-            err.println(TAG + e.getMessage().replaceAll("\\p{Cc}", "."));
+        } catch (IOException | RuntimeException | OutOfMemoryError e) {
+            err.println(TAG + ("" + e.getMessage()).replaceAll("\\p{Cc}", "."));
             return e instanceof IllegalArgumentException ? 2 : 1;
         }
     }

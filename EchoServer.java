@@ -158,8 +158,8 @@ public class EchoServer implements AutoCloseable {
                 server.serve(out);
             }
             return out.checkError() ? 1 : 0;
-        } catch (IOException | IllegalArgumentException | OutOfMemoryError e) {
-            err.println(TAG + e.getMessage().replaceAll("\\p{Cc}", "."));
+        } catch (IOException | RuntimeException | OutOfMemoryError e) {
+            err.println(TAG + ("" + e.getMessage()).replaceAll("\\p{Cc}", "."));
             return e instanceof IllegalArgumentException ? 2 : 1;
         }
     }
