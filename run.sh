@@ -229,7 +229,7 @@ demo_threads() {
     table "$servers" messages_s p50 p99
     for ((n = servers + 1; n <= results; n++)); do
         say "${label[n]}: $(ratio messages_s "$n" $((n - servers))) as many messages a second as
-            with one. Half took at most $(figure p50 "$n"), one in a hundred $(figure p99 "$n")."
+            one; half took $(figure p50 "$n") or less, one in 100 $(figure p99 "$n") or more."
     done
 }
 
