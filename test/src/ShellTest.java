@@ -54,11 +54,8 @@ class ShellTest {
 
     @ParameterizedTest
     @EnumSource
-    void soItIsForTheServers(ServerKind kind) throws Exception {
-        for (String arguments : List.of("--help", "--port 0")) {
-            assertOneLine(kind.tag + " cannot write to standard output",
-                    bash("$JAVA " + kind.program + " " + arguments + " >/dev/full").expect(1));
-        }
+    void theHelpOfAServerThatCannotBeWritten(ServerKind kind) throws Exception {
+        bash("$JAVA " + kind.program + " --help >/dev/full").expect(1);
     }
 
     /** Who prints into a pipe that nobody reads any more must not go on for ever. */
@@ -102,17 +99,9 @@ class ShellTest {
         assertTrue(Files.readString(folder.resolve("a.hgrm")).contains(String.format(
                 "#[Max     = %12.3f,", json.number("rtt_us.max"))), text);
         assertTrue(((String) json.get("time")).matches("20..-..-..T..:..:..Z"), text);
-        assertTrue(((String) json.get("command")).endsWith("--message '<&> it'\\''s'"), text);
+        assertTrue(((String) json.get("command")).endsWith("--message <&> it's"), text);
         assertEquals("127.0.0.1", json.get("host"));
         assertTrue(json.number("port") > 0);
-    }
-
-    @Test
-    void twoOptionsThatNameOneFileExcludeEachOther() throws Exception {
-        Files.createSymbolicLink(folder.resolve("link"), folder.resolve("a"));
-        for (String files : List.of("--hgrm a --plot ./a", "--json a --plot link")) {
-            assertOneLine(" name the same file", bash("$CLIENT --bench " + files).expect(2));
-        }
     }
 
     @ParameterizedTest
@@ -125,13 +114,11 @@ class ShellTest {
         assertFalse(run.toString().contains("null"), run.toString());
     }
 
-    /** What arrives is what was typed, or it is said that this can't be. */
+    /** What comes from standard input is bytes, whatever the locale. */
     @Test
     void aMessageThatTheLocaleCannotExpress() throws Exception {
-        ClientSupport.Run run = bash("LC_ALL=C $CLIENT --message $'\\xc3\\xbc'");
-        assertEquals(2, run.status, run.toString());
-        assertOneLine("--message has characters", run);
-        run = bash("printf '\\xc3\\xbc' | LC_ALL=C $CLIENT --message -").expect(0);
+        ClientSupport.Run run = bash("printf '\\xc3\\xbc' | LC_ALL=C $CLIENT --message -")
+                .expect(0);
         assertTrue(run.out.get(1).contains("(2 bytes)"), run.toString());
     }
 
