@@ -84,7 +84,7 @@ run_steps() { # [--port N] [--async-port N]
     show ./run.sh compare results/threaded.json results/async.json
     run_compare results/threaded.json results/async.json
     result hello results/hello.json
-    if [ -f test/peers/python_pair.py ] && python3 -c '' >/dev/null 2>&1; then
+    if [ -f test/peers/python_pair.py ] && python3 -c '(x := 1)' >/dev/null 2>&1; then
         title '6. the same with a Python pair on this machine'
         python_pair threads 1024 2000
         python_pair asyncio 16384 1000

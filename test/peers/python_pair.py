@@ -30,6 +30,12 @@ def announce(listener):
     print(listener.getsockname()[1], flush=True)
 
 
+def end_with_the_client():
+    """Ends the server when the client is gone, however that ended: the pipe to it is closed."""
+    sys.stdin.read()
+    os._exit(0)
+
+
 def serve_with_threads():
     def echo(connection):
         with connection:
@@ -132,12 +138,14 @@ def main():
     parser.add_argument("--repeat", type=positive, default=2000, help="messages [2000]")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.serve:
+        threading.Thread(target=end_with_the_client, daemon=True).start()
     if options.serve and options.server == "threads":
         serve_with_threads()
     elif options.serve:
         serve_with_asyncio()
     server = subprocess.Popen([sys.executable, __file__, options.server, "--serve"],
-                              stdout=subprocess.PIPE, text=True)
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         port = int(server.stdout.readline())
         elapsed, times, reads = measure(port, options.size, options.repeat)
