@@ -113,7 +113,7 @@ published_table() {
     published '                      throughput' '%.2f MiB/s' 1 throughput_mib_s 2 '172.61 MiB/s'
     published 'async hello-async, once' '%.3f ms' .001 mean 3 '5.543 ms'
     say "Published: Python 3.11, macOS, Apple M2. Here: JDK $release, $(uname -sm),
-        $(value environment.cores 1) cores. Two machines can't be compared like that; two programs
+        cores: $(value environment.cores 1). Two machines can't be compared like that; two programs
         on one machine can. No Python pair had a warm-up; ours were $(value warmup.messages 1) and
         $(value warmup.messages 2) messages. For hello-async the servers are warm, and the clients
         have just been started. A MiB is 2^20 bytes of payload, counted once (published as MB)."
