@@ -118,7 +118,7 @@ class ClientHonestyTest {
         }
     }
 
-    static Stream<Arguments> everyTroubleInEveryMode() {
+    static Stream<Arguments> everyTroubleIsOneTrueLineInEveryMode() {
         return Stream.of(Trouble.values()).flatMap(trouble ->
                 MODES.stream().limit(trouble.silent() ? 6 : MODES.size())
                         .map(mode -> Arguments.of(trouble, mode)));
@@ -126,7 +126,7 @@ class ClientHonestyTest {
 
     @ParameterizedTest
     @MethodSource
-    void everyTroubleInEveryMode(Trouble trouble, String mode) throws Exception {
+    void everyTroubleIsOneTrueLineInEveryMode(Trouble trouble, String mode) throws Exception {
         int bad = mode.contains("--bench") && trouble != Trouble.CLOSED_AT_ONCE ? 5 : 1;
         try (ClientSupport.TestServer server = troubled(trouble, bad)) {
             String timeout = trouble.silent() ? TIMEOUT + "ms" : "20s";
@@ -370,7 +370,7 @@ class ClientHonestyTest {
     }
 
     @Test
-    void amongLinesItSaysWhichOne() throws Exception {
+    void aWrongByteAmongLinesNamesTheLine() throws Exception {
         InputStream before = System.in;
         System.setIn(new ByteArrayInputStream("abc\nabc\nabd\nabc"
                 .getBytes(StandardCharsets.US_ASCII)));
@@ -391,7 +391,7 @@ class ClientHonestyTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"--nagle", "--bench", "--json=-"})
-    void refused(String mode) throws Exception {
+    void whereNobodyListensItSaysHowToStartAServer(String mode) throws Exception {
         try (ClientSupport.ClosedPort closed = new ClientSupport.ClosedPort()) {
             assertHonest(ClientSupport.run(closed.port(), mode, "--timeout", "5s"),
                     "cannot connect to 127[.]0[.]0[.]1:" + closed.port() + ": .+; is the server"
@@ -403,7 +403,7 @@ class ClientHonestyTest {
     /** No such name is in any domain (RFC 6761), whether or not a name server is there. */
     @ParameterizedTest
     @ValueSource(strings = {"--nagle", "--bench", "--json=-"})
-    void anUnknownHost(String mode) {
+    void anUnknownHostIsOneLineInEveryMode(String mode) {
         assertHonest(ClientSupport.run("--host", "nowhere.invalid", mode, "--timeout", "60s"),
                 "cannot connect to nowhere[.]invalid:5050: (unknown host; check --host|.*name"
                         + " server.*)");

@@ -154,7 +154,7 @@ class ClientInterruptTest {
     @ParameterizedTest
     @ValueSource(strings = {"--nagle", "--spin", "--parallel=3", "--spin --parallel=3",
         "--rate=100"})
-    void onAServerThatStandsStill(String more) throws Exception {
+    void ctrlCReportsThoughTheServerStandsStill(String more) throws Exception {
         for (int size : new int[] {SIZE, 300_000}) {
             standing.set(0);
             try (ClientSupport.TestServer server = silentAfter(size, 4);

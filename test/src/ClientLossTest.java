@@ -36,7 +36,7 @@ class ClientLossTest {
 
     /** Files of the last run, which the next one is told to write. */
     @BeforeEach
-    void theFilesOfTheLastRun() throws IOException {
+    void aFailedRunLeavesNoOldFiles() throws IOException {
         jsonFile = Files.writeString(folder.resolve("run.json"), OLD);
         hgrmFile = Files.writeString(folder.resolve("run.hgrm"), OLD);
         plotFile = Files.writeString(folder.resolve("run.svg"), OLD);
@@ -82,7 +82,7 @@ class ClientLossTest {
     @ParameterizedTest
     @CsvSource({"CLOSED, --nagle", "CLOSED, --spin", "CLOSED, --rate=2000", "SILENT, --nagle",
         "SILENT, --spin", "SILENT, --rate=2000"})
-    void whatWasMeasuredIsReported(End end, String more) throws Exception {
+    void aLostConnectionKeepsWhatWasMeasured(End end, String more) throws Exception {
         boolean rate = more.contains("rate");
         try (ClientSupport.TestServer server = end.after(1250)) {
             ClientSupport.Run run = ClientSupport.run(server.port(), withFiles(
@@ -185,7 +185,7 @@ class ClientLossTest {
     @Test
     void whereNothingWasMeasuredNothingStays() throws Exception {
         for (End end : End.values()) {
-            theFilesOfTheLastRun();
+            aFailedRunLeavesNoOldFiles();
             try (ClientSupport.TestServer server = end.after(10)) {
                 ClientSupport.Run run = ClientSupport.run(server.port(), withFiles(
                         "--warmup 20 --timeout 1s")).expect(1);
@@ -194,7 +194,7 @@ class ClientLossTest {
                 assertNothingStays(run);
             }
         }
-        theFilesOfTheLastRun();
+        aFailedRunLeavesNoOldFiles();
         try (ClientSupport.ClosedPort closed = new ClientSupport.ClosedPort()) {
             assertNothingStays(ClientSupport.run(closed.port(), withFiles("--warmup 0")).expect(1));
         }

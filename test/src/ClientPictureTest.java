@@ -70,7 +70,7 @@ class ClientPictureTest {
     @ParameterizedTest
     @ValueSource(strings = {"--repeat 300 --warmup 0", "--repeat 2000 --warmup 50", "--repeat 3",
         "--repeat 20 --warmup 0", "--rate 300 --repeat 900 --warmup 0"})
-    void whereTheServerStalls(String args) throws Exception {
+    void labelsDoNotTouchWhenTimesAreFarApart(String args) throws Exception {
         for (int stall : new int[] {2, 30, 1200}) {
             try (ClientSupport.TestServer server = ClientSupport.TestServer.answering(64,
                     (message, number) -> {
@@ -87,7 +87,7 @@ class ClientPictureTest {
     /** All round trips alike: the three lines are one, and their labels stand above each other. */
     @ParameterizedTest
     @ValueSource(strings = {"--repeat 120 --warmup 3", "--repeat 120 --rate 20 --warmup 0"})
-    void whereAllAreAlike(String args) throws Exception {
+    void labelsDoNotTouchWhenAllTimesAreAlike(String args) throws Exception {
         try (ClientSupport.TestServer server = ClientSupport.TestServer.answering(64,
                 (message, number) -> {
                     TestSupport.pause(20);

@@ -84,7 +84,7 @@ class ClientTerminalTest {
 
     /** Of what is done, how long it will take: at 30 ms each, 100 of 300 have 6 s to go. */
     @Test
-    void messagesThatAreDoneAndTheTimeThatIsLeft() throws Exception {
+    void progressShowsMessagesDoneAndTimeLeft() throws Exception {
         try (ClientSupport.TestServer server = slow(30)) {
             String bytes = terminal(server, "$CLIENT --repeat 120 --warmup 50 2>&1");
             List<String> lines = progress(bytes);
@@ -116,7 +116,7 @@ class ClientTerminalTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"", " --rate 20", " --parallel 3"})
-    void secondsThatAreDone(String more) throws Exception {
+    void progressOfADurationShowsSeconds(String more) throws Exception {
         try (ClientSupport.TestServer server = slow(10)) {
             String bytes = terminal(server, "$CLIENT --duration 3s --warmup 1200ms 2>&1" + more);
             List<String> lines = progress(bytes);
@@ -127,7 +127,7 @@ class ClientTerminalTest {
 
     /** Also where standard output goes into a file; on the terminal nothing is left. */
     @Test
-    void itIsGoneWhenTheResultComes() throws Exception {
+    void progressIsGoneWhenTheResultComes() throws Exception {
         try (ClientSupport.TestServer server = slow(20)) {
             String bytes = terminal(server, "$CLIENT --repeat 120 --warmup 0 >result\necho next");
             assertFalse(progress(bytes).isEmpty(), bytes);
@@ -144,7 +144,7 @@ class ClientTerminalTest {
 
     /** Nobody reads it there: neither on a terminal for the output alone, nor without one. */
     @Test
-    void nothingOfItIsInAFileOrAPipe() throws Exception {
+    void noProgressInAFileOrAPipe() throws Exception {
         try (ClientSupport.TestServer server = slow(20)) {
             String bytes = terminal(server, "$CLIENT --repeat 120 --warmup 0 2>errors\n"
                     + "$CLIENT --repeat 120 --warmup 0 2>&1 >/dev/tty | cat >piped");
@@ -161,7 +161,7 @@ class ClientTerminalTest {
 
     /** What takes less than a second has no need of it. */
     @Test
-    void aShortRunHasNone() throws Exception {
+    void aShortRunShowsNoProgress() throws Exception {
         try (ClientSupport.TestServer server = slow(0)) {
             List<String> lines = progress(terminal(server, "$CLIENT --repeat 20 --warmup 0"));
             assertTrue(lines.size() <= 1, lines.toString()); // one, on a machine that is busy

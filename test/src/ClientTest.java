@@ -48,7 +48,7 @@ class ClientTest {
     @ParameterizedTest
     @ValueSource(strings = {"gr\u00fc\u00df dich", "\u4e16\u754c", "\ud83d\ude00 and \ud83d\ude80",
         "--message", "a=b", " ", "%s%n\\"})
-    void anyText(String text) throws Exception {
+    void lengthsAreInBytesOfUtf8(String text) throws Exception {
         ClientSupport.Run run = send(ServerKind.THREADED, "--message=" + text);
         int length = text.getBytes(StandardCharsets.UTF_8).length;
         assertEquals("[client] received: \"" + text + "\" (" + length + " bytes)", run.out.get(1));
@@ -228,7 +228,7 @@ class ClientTest {
     /** Each option with its default, on standard output. */
     @ParameterizedTest
     @ValueSource(strings = {"-h", "--help", "--bench --help"})
-    void help(String args) {
+    void helpNamesEachOptionWithItsDefault(String args) {
         ClientSupport.Run run = ClientSupport.run(args.split(" ")).expect(0);
         assertEquals(List.of(), run.err);
         String text = String.join("\n", run.out) + "\n";
@@ -310,13 +310,13 @@ class ClientTest {
         {"--message - --json -", "--message - "},
     };
 
-    static Stream<Arguments> wrong() {
+    static Stream<Arguments> aWrongCommandLineIsOneLineThatNamesTheFault() {
         return Arrays.stream(WRONG).map(row -> Arguments.of(row[0], row[1]));
     }
 
     @ParameterizedTest
     @MethodSource
-    void wrong(String commandLine, String complaint) {
+    void aWrongCommandLineIsOneLineThatNamesTheFault(String commandLine, String complaint) {
         assertRefused(complaint, commandLine.split(" "));
     }
 
@@ -369,7 +369,7 @@ class ClientTest {
 
     /** Thousands of command lines that nobody would think of: an answer to each, and no crash. */
     @Test
-    void fuzz(@TempDir Path folder) throws Exception {
+    void randomCommandLinesGetAnAnswerAndNoCrash(@TempDir Path folder) throws Exception {
         Random random = new Random(20_240_608);
         int[] answers = new int[3];
         try (ClientSupport.ClosedPort closed = new ClientSupport.ClosedPort()) {

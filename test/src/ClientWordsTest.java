@@ -340,7 +340,7 @@ class ClientWordsTest {
 
     /** Three significant digits, however slow it was: 0.00 MiB/s says nothing. */
     @Test
-    void slowRunsHaveDigitsToo() throws Exception {
+    void slowRunsShowThreeSignificantDigits() throws Exception {
         try (ClientSupport.TestServer server = server(number -> 110)) {
             ClientSupport.Run run = bench(server, "--repeat 5 --warmup 0");
             assertTrue(run.out.get(2).matches("\\[bench\\] throughput: 0[.]00[0-9]{3,4} MiB/s"

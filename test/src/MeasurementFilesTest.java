@@ -63,7 +63,7 @@ class MeasurementFilesTest {
     }
 
     @Test
-    void theFormOfHgrm() {
+    void hgrmHasTheFormOfHdrHistogram() {
         assertEquals("       Value     Percentile TotalCount 1/(1-Percentile)", hgrm.get(0));
         assertEquals("", hgrm.get(1));
         List<Matcher> rows = rows();

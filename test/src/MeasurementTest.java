@@ -335,7 +335,7 @@ class MeasurementTest {
     }
 
     @Test
-    void textSaysTheSameAboutWarmUp() throws Exception {
+    void textAndJsonAgreeOnTheWarmUp() throws Exception {
         try (ClientSupport.TestServer server = server()) {
             List<String> cold = text(server, "--warmup", "0");
             assertTrue(cold.toString().contains("warm-up: none"), cold.toString());
@@ -457,7 +457,7 @@ class MeasurementTest {
 
     /** One message as JSON, which is for scripts that only want to know whether it works. */
     @Test
-    void oneMessageAsJson() throws Exception {
+    void jsonOfOneMessageHasItsFigures() throws Exception {
         try (ClientSupport.TestServer server = server()) {
             ClientJson json = ClientSupport.run(server.port(), "--json", "-", "--message",
                     "x".repeat(SIZE)).expect(0).json();

@@ -61,14 +61,15 @@ class ServerCommandLineTest {
         {"--help=me", "unknown option --help"},
     };
 
-    static Stream<Arguments> wrong() {
+    static Stream<Arguments> aWrongCommandLineIsOneLineThatNamesTheFault() {
         return Arrays.stream(ServerKind.values()).flatMap(kind -> Arrays.stream(WRONG)
                 .map(row -> Arguments.of(kind, row[0], row[1])));
     }
 
     @ParameterizedTest
     @MethodSource
-    void wrong(ServerKind kind, String commandLine, String complaint) {
+    void aWrongCommandLineIsOneLineThatNamesTheFault(ServerKind kind, String commandLine,
+            String complaint) {
         assertRefused(kind, complaint, commandLine.split(" "));
     }
 
@@ -233,7 +234,7 @@ class ServerCommandLineTest {
     /** Thousands of command lines that nobody would think of: an answer to each, and no crash. */
     @ParameterizedTest
     @EnumSource
-    void fuzz(ServerKind kind) {
+    void randomCommandLinesGetAnAnswerAndNoCrash(ServerKind kind) {
         Random random = new Random(20_240_607);
         int[] answers = new int[3];
         for (int i = 0; i < 2000; i++) {

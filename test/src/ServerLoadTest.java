@@ -69,7 +69,7 @@ class ServerLoadTest {
     @ParameterizedTest
     @EnumSource
     @EnabledOnOs(OS.LINUX)
-    void tenThousandAtOnce(ServerKind kind) throws Exception {
+    void tenThousandClientsAreServedAtOnce(ServerKind kind) throws Exception {
         int count = 10_000;
         TestSupport.assumeDescriptors(count + 1000);
         List<SocketChannel> clients = new ArrayList<>();

@@ -114,7 +114,7 @@ class ServerRobustnessTest {
     @ParameterizedTest
     @EnumSource
     @EnabledOnOs(OS.LINUX)
-    void descriptorsRunOut(ServerKind kind) throws Exception {
+    void aServerSurvivesWithoutDescriptors(ServerKind kind) throws Exception {
         try (Program server = Program.launchUnder("ulimit -n 120", kind.program, "--port", "0")) {
             Socket first = client(server.port());
             TestSupport.assertServed(first);
@@ -199,7 +199,7 @@ class ServerRobustnessTest {
     /** At the limit clients wait in the backlog; each that leaves lets exactly one in. */
     @ParameterizedTest
     @CsvSource({"THREADED, --nagle", "ASYNC, --loops=1", "ASYNC, --loops=2"})
-    void maxConnections(ServerKind kind, String option) throws Exception {
+    void atTheLimitEachThatLeavesLetsExactlyOneIn(ServerKind kind, String option) throws Exception {
         try (ServerKind.Running server = kind.start("--max-connections", "2", option)) {
             List<Socket> waiting = new ArrayList<>();
             List<Socket> served = new ArrayList<>();
@@ -240,7 +240,7 @@ class ServerRobustnessTest {
     /** Idle is who sends nothing for the whole time; all others stay connected. */
     @ParameterizedTest
     @EnumSource
-    void idleTimeout(ServerKind kind) throws Exception {
+    void onlyIdleClientsAreClosed(ServerKind kind) throws Exception {
         long idleMillis = 1500;
         try (ServerKind.Running server = kind.start("--idle-timeout", idleMillis + "ms");
                 ServerKind.Running patient = kind.start()) {
