@@ -20,13 +20,14 @@ class DocumentedTest extends FreshCopy {
 
     /**
      * Stands in for the java of the README: a server goes to the background and is waited for, and
-     * all use free ports. A server takes the place of the one before it on its port.
+     * all use free ports, and measure for a second. A server takes the place of the one before it on its port.
      */
     private static final String JAVA = String.join("\n",
             "java() {",
             "  local port=$A number=0",
             "  case $1 in Async*) port=$B number=1 ;; esac",
             "  set -- \"${@/5050/$A}\" && set -- \"${@/5051/$B}\"",
+            "  set -- \"${@/#10s/1s}\" && set -- \"${@/#5s/1s}\"",
             "  case $* in *--port*) ;; *) set -- \"$@\" --port \"$port\" ;; esac",
             "  case $1 in",
             "    *EchoServer.java)",
