@@ -19,8 +19,9 @@ class DocumentedTest extends FreshCopy {
             Pattern.compile("^```console\n(.*?)^```", Pattern.DOTALL | Pattern.MULTILINE);
 
     /**
-     * Stands in for the java of the README: a server goes to the background and is waited for, and
-     * all use free ports, and measure for a second. A server takes the place of the one before it on its port.
+     * Stands in for the java of the README: a server goes to the background and is waited for, all
+     * use free ports, and a measurement takes a second. A server takes the place of the one before
+     * it on its port.
      */
     private static final String JAVA = String.join("\n",
             "java() {",
