@@ -406,8 +406,7 @@ stop_all() {
 
 # Starts a server, and waits until it listens.
 serve() { # CLASS ARGUMENT...
-    local output line
-    output=$(mktemp "$scratch/server.XXXXXX")
+    local line output="$scratch/server.$((${#port[@]} + 1))"
     show java "$1.java" "${@:2}" '&'
     java "$1.java" "${@:2}" >"$output" 2>>"$scratch/errors" &
     server=$!
