@@ -7,9 +7,11 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicLong;
 
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Assumptions;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -17,7 +19,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 
 /** Ctrl-C in jshell, which takes a terminal: tmux has one, and types into it. */
 @Timeout(value = 240, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
-class ServerJshellTest {
+class JshellTest {
 
     @TempDir
     Path folder;
@@ -31,17 +33,11 @@ class ServerJshellTest {
     @ParameterizedTest
     @EnumSource
     void ctrlCStopsTheServerAndNotTheSession(ServerKind kind) throws Exception {
-        Assumptions.assumeTrue(hasTmux(), "needs tmux");
         int port;
         try (ServerSocket free = new ServerSocket(0, 1, InetAddress.getByName("127.0.0.1"))) {
             port = free.getLocalPort();
         }
-        Path jshell = Path.of(System.getProperty("java.home"), "bin", "jshell");
-        tmux("new-session", "-d", "-x", "200", "-y", "100", jshell
-                + " -R--add-opens=java.base/java.lang=ALL-UNNAMED"
-                + " -J-Djava.util.prefs.userRoot=" + folder + " "
-                + System.getProperty("echo.root") + "/" + kind.program + ".java");
-        await("jshell> *$");
+        startJshell(kind.program);
         type("System.out.println(\"session \" + ProcessHandle.current().pid())");
         await("\nsession [0-9]+");
         for (int round = 1; round <= 2; round++) { // on the same port
@@ -53,6 +49,43 @@ class ServerJshellTest {
             tmux("send-keys", "Enter"); // for a new prompt: the last one may stand above that line
             assertThrows(IOException.class, () -> TestSupport.connect(port).close());
         }
+        assertNoHookIsLeft();
+    }
+
+    /** What was measured is shown, no thread of the client is left, and the session goes on. */
+    @Test
+    void ctrlCStopsTheClientAndNotTheSession() throws Exception {
+        startJshell("EchoClient");
+        AtomicLong echoed = new AtomicLong();
+        try (ClientSupport.TestServer server = ClientSupport.TestServer.answering(1024,
+                (message, number) -> {
+                    echoed.set(number);
+                    return message;
+                })) {
+            type("EchoClient.run(\"--port\", \"" + server.port() + "\", \"--bench\","
+                    + " \"--warmup\", \"10\", \"--duration\", \"200s\")");
+            TestSupport.until("it measures", () -> echoed.get() > 100);
+            tmux("send-keys", "C-c");
+            await("INTERRUPTED after ");
+            tmux("send-keys", "Enter");
+            type("System.out.println(\"threads: \" + Thread.getAllStackTraces().keySet().stream()"
+                    + ".filter(t -> t.getName().startsWith(\"client-\")).count())");
+            await("\nthreads: 0\n");
+            assertNoHookIsLeft();
+        }
+    }
+
+    private void startJshell(String program) throws Exception {
+        Assumptions.assumeTrue(hasTmux(), "needs tmux");
+        Path jshell = Path.of(System.getProperty("java.home"), "bin", "jshell");
+        tmux("new-session", "-d", "-x", "200", "-y", "100", jshell
+                + " -R--add-opens=java.base/java.lang=ALL-UNNAMED"
+                + " -J-Djava.util.prefs.userRoot=" + folder + " "
+                + System.getProperty("echo.root") + "/" + program + ".java");
+        await("jshell> *$");
+    }
+
+    private void assertNoHookIsLeft() throws Exception {
         type("var hooks = Class.forName(\"java.lang.ApplicationShutdownHooks\")"
                 + ".getDeclaredField(\"hooks\")");
         type("hooks.setAccessible(true)");
