@@ -288,7 +288,7 @@ demo_deadlock() {
     step 'A sender that writes everything before it reads anything:'
     sed -n '/^naive() {/,/^}/p' run.sh
     show naive "${port[1]}" '&'
-    naive "${port[1]}" >"$scratch/naive" &
+    naive "${port[1]}" >"$scratch/naive" 2>>"$scratch/errors" &
     step 'How far is it? Its last line, each second, until that stands still:'
     until [ "$wrote" -gt 0 ] && [ "$wrote" = "$before" ]; do
         sleep 1
@@ -407,6 +407,7 @@ stop_all() {
 # Starts a server, and waits until it listens.
 serve() { # CLASS ARGUMENT...
     local line output="$scratch/server.$((${#port[@]} + 1))"
+    : >"$output" # at once: there could be what a server of an earlier demo said
     show java "$1.java" "${@:2}" '&'
     java "$1.java" "${@:2}" >"$output" 2>>"$scratch/errors" &
     server=$!
