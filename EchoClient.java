@@ -1428,7 +1428,7 @@ public class EchoClient {
 
         Picture(Result result) {
             this.result = result;
-            long least = Math.min(measured.rtt.min.get(), warmup.rtt.min.get());
+            long least = Math.min(result.latency.min.get(), warmup.rtt.min.get());
             long greatest = Math.max(result.latency.max.get(), warmup.rtt.max.get());
             lowest = (int) Math.log10(Math.max(1, least));
             highest = Math.max(lowest + 1, (int) Math.ceil(Math.log10(greatest)));

@@ -138,6 +138,23 @@ class ClientPictureTest {
         }
     }
 
+    /** What was only just due when the connection was lost has waited less than any round trip. */
+    @Test
+    void whatHasHardlyWaitedIsInThePanel() throws Exception {
+        try (ClientSupport.TestServer server = new ClientSupport.TestServer((in, out) -> {
+            for (int i = 0; i < 20; i++) {
+                byte[] message = in.readNBytes(64);
+                TestSupport.pause(5);
+                out.write(message);
+            }
+        })) {
+            Path file = folder.resolve("run.svg");
+            ClientSupport.run(server.port(), "--bench", "--plot", file.toString(), "--size", "64",
+                    "--warmup", "0", "--duration", "1h", "--rate", "20000").expect(1);
+            ClientPicture.read(file).assertReadable("a lost connection");
+        }
+    }
+
     @Test
     void theTitleSaysWhatWasMeasured() throws Exception {
         try (ServerKind.Running server = ServerKind.THREADED.start()) {

@@ -7,6 +7,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 
 import org.junit.jupiter.api.AfterEach;
@@ -24,9 +25,24 @@ class JshellTest {
     @TempDir
     Path folder;
 
+    /** Also waits until jshell has ended, which writes into the folder until then. */
     @AfterEach
     void endTheTerminal() throws Exception {
+        if (!hasTmux()) {
+            return;
+        }
+        List<ProcessHandle> processes = new ArrayList<>();
+        String pid = tmux("display", "-p", "#{pane_pid}").trim();
+        if (pid.matches("[0-9]+")) { // and not an error, because it has ended by itself
+            ProcessHandle.of(Long.parseLong(pid)).ifPresent(shell -> {
+                processes.add(shell);
+                shell.descendants().forEach(processes::add);
+            });
+        }
         tmux("kill-server");
+        for (ProcessHandle process : processes) {
+            process.onExit().get(30, TimeUnit.SECONDS);
+        }
     }
 
     /** The port is free, no shutdown hook is left, and the session goes on. */
