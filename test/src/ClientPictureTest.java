@@ -32,10 +32,10 @@ class ClientPictureTest {
     @ParameterizedTest
     @ValueSource(strings = {"--repeat 1 --warmup 0", "--repeat 1 --warmup 1", "--repeat 2",
         "--repeat 5", "--repeat 5 --warmup 0", "--repeat 19 --warmup 3 --size 1m",
-        "--repeat 300 --warmup 0", "--repeat 1000 --warmup 10", "--repeat 20000",
-        "--repeat 100000 --warmup 20000", "--repeat 3000 --parallel 4",
+        "--repeat 300 --warmup 0", "--repeat 1000 --warmup 10", "--repeat 20000 --warmup 500",
+        "--repeat 100000 --warmup 20000", "--repeat 3000 --parallel 4 --warmup 1",
         "--repeat 300 --parallel 4 --warmup 10", "--repeat 300 --parallel 50",
-        "--duration 3s --size 1", "--duration 2s --size 1 --parallel 4 --warmup 500ms",
+        "--duration 1s --size 1", "--duration 1s --size 1 --parallel 4 --warmup 200ms",
         "--repeat 500 --rate 500 --warmup 0", "--repeat 1 --rate 5 --warmup 0",
         "--repeat 3000 --rate 20000 --warmup 100",
         "--repeat 300 --parallel 50 --rate 3000 --warmup 3"})
@@ -68,8 +68,8 @@ class ClientPictureTest {
 
     /** Times from microseconds to a second: the widest axes, and labels far from each other. */
     @ParameterizedTest
-    @ValueSource(strings = {"--repeat 300 --warmup 0", "--repeat 2000 --warmup 50", "--repeat 3",
-        "--repeat 20 --warmup 0", "--rate 300 --repeat 900 --warmup 0"})
+    @ValueSource(strings = {"--repeat 300 --warmup 0", "--repeat 2000 --warmup 50",
+        "--repeat 3 --warmup 0", "--repeat 20 --warmup 0", "--rate 300 --repeat 300 --warmup 0"})
     void labelsDoNotTouchWhenTimesAreFarApart(String args) throws Exception {
         for (int stall : new int[] {2, 30, 1200}) {
             try (ClientSupport.TestServer server = ClientSupport.TestServer.answering(64,

@@ -172,7 +172,8 @@ class RunShTest extends FreshCopy {
         write("two", good + good);
         String bad = kind.equals("device") ? "/dev/zero" : kind;
         String printed = withStatus("mkdir folder; mkfifo pipe; : >empty\n"
-                + "head -c 50000 /dev/urandom >binary; head -c 900000000 /dev/zero >endless\n"
+                + "head -c 50000 /dev/urandom >binary\n"
+                + "dd bs=1 count=0 seek=900000000 of=endless 2>dd\n"
                 + "./run.sh compare good.json " + bad);
         String[] lines = printed.split("\n");
         Assertions.assertEquals("exit 2", lines[lines.length - 1], printed);
@@ -294,7 +295,9 @@ class RunShTest extends FreshCopy {
 
     @Test
     void threadsFitTheLimitOfProcesses() throws Exception {
-        shell("ulimit -u 2900 && ./run.sh demo threads | grep -m 1 '^# threads 725:'");
+        shell("ulimit -u 2900; ./run.sh demo threads >out 2>&1 &\n"
+                + "until grep '^# threads 725:' out; do kill -0 $! || exit; sleep 0.1; done\n"
+                + "kill $!; wait $! || true");
     }
 
     /** Whatever is left of what Maven prints: the status is that of Maven. */
