@@ -157,9 +157,9 @@ public class AsyncEchoServer implements AutoCloseable {
 
         /** Closes the connection and makes room for the next client. */
         private void end(String how) {
-            logVerbose(peer, listeners.get(0).isOpen() ? how : "closed");
-            closeQuietly(channel);
             if (clients.remove(this)) { // when the system fails, the JDK calls a handler twice
+                logVerbose(peer, listeners.get(0).isOpen() ? how : "closed");
+                closeQuietly(channel);
                 slots.release();
             }
         }
@@ -301,7 +301,8 @@ public class AsyncEchoServer implements AutoCloseable {
         // stop a busy loop for good: the queue of the JDK's EPollPort overflows.
         waitUntil(() -> {
             clients.forEach(Connection::stop);
-            return clients.isEmpty() && acceptors.stream().noneMatch(Thread::isAlive);
+            boolean ended = slots.availablePermits() == limit;
+            return ended && acceptors.stream().noneMatch(Thread::isAlive);
         });
         loops.forEach(AsynchronousChannelGroup::shutdown);
     }
