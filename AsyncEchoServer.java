@@ -15,6 +15,7 @@ import java.util.Deque;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
@@ -86,7 +87,6 @@ public class AsyncEchoServer implements AutoCloseable {
         private AsynchronousSocketChannel channel;
         private ByteBuffer buffer;
         private String peer = "a client";
-        private boolean ended;
 
         void serve(AsynchronousSocketChannel accepted) {
             channel = accepted;
@@ -150,17 +150,16 @@ public class AsyncEchoServer implements AutoCloseable {
         private abstract class Handler implements CompletionHandler<Integer, Void> {
             @Override
             public void failed(Throwable e, Void none) {
-                end("lost: " + e); // InterruptedByTimeoutException: --idle-timeout
+                String idle = "idle for " + idleNanos / 1e9 + " s"; // a timeout has no message
+                end("lost: " + Objects.toString(e.getMessage(), idle));
             }
         }
 
         /** Closes the connection and makes room for the next client. */
         private void end(String how) {
-            if (!ended) { // when the system fails, the JDK can call a handler twice
-                ended = true;
-                logVerbose(peer, how);
+            if (clients.remove(this)) { // when the system fails, the JDK calls a handler twice
+                logVerbose(peer, listeners.get(0).isOpen() ? how : "closed");
                 closeQuietly(channel);
-                clients.remove(this);
                 slots.release();
             }
         }
@@ -302,7 +301,8 @@ public class AsyncEchoServer implements AutoCloseable {
         // stop a busy loop for good: the queue of the JDK's EPollPort overflows.
         waitUntil(() -> {
             clients.forEach(Connection::stop);
-            return clients.isEmpty() && acceptors.stream().noneMatch(Thread::isAlive);
+            boolean ended = slots.availablePermits() == limit;
+            return ended && acceptors.stream().noneMatch(Thread::isAlive);
         });
         loops.forEach(AsynchronousChannelGroup::shutdown);
     }

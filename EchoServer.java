@@ -5,6 +5,7 @@ import java.io.PrintStream;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
+import java.net.SocketTimeoutException;
 import java.time.LocalTime;
 import java.util.ArrayDeque;
 import java.util.Deque;
@@ -90,8 +91,10 @@ public class EchoServer implements AutoCloseable {
             client.setSoTimeout((int) (idleNanos / 1_000_000));
             echo(client.getInputStream(), client.getOutputStream());
             logVerbose(peer, "ended");
+        } catch (SocketTimeoutException e) {
+            logVerbose(peer, "lost: idle for " + idleNanos / 1e9 + " s");
         } catch (IOException e) {
-            logVerbose(peer, "lost: " + e.getMessage()); // "Read timed out": --idle-timeout
+            logVerbose(peer, listener.isClosed() ? "closed" : "lost: " + e.getMessage());
         } catch (OutOfMemoryError e) {
             pauseAfter(e);
         } finally {
