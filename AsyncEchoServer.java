@@ -293,7 +293,7 @@ public class AsyncEchoServer implements AutoCloseable {
         waitUntil(() -> !summary.isAlive());
     }
 
-    /** Closes the listeners and every connection, and waits for them; 0.3 s at most. */
+    /** Closes the listeners and every connection, and waits for them; 0.25 s at most. */
     @Override
     public void close() {
         listeners.forEach(AsyncEchoServer::closeQuietly);
@@ -309,7 +309,7 @@ public class AsyncEchoServer implements AutoCloseable {
 
     private static void waitUntil(BooleanSupplier done) {
         long start = System.nanoTime();
-        while (!done.getAsBoolean() && System.nanoTime() - start < 300_000_000) {
+        while (!done.getAsBoolean() && System.nanoTime() - start < 250_000_000) {
             LockSupport.parkNanos(1_000_000);
         }
     }

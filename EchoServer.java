@@ -247,7 +247,7 @@ public class EchoServer implements AutoCloseable {
         waitUntil(() -> !summary.isAlive());
     }
 
-    /** Closes the listener and every connection, and waits for their threads; 0.3 s at most. */
+    /** Closes the listener and every connection, waits for their threads; 0.25 s at most. */
     @Override
     public void close() {
         closeQuietly(listener);
@@ -259,7 +259,7 @@ public class EchoServer implements AutoCloseable {
 
     private static void waitUntil(BooleanSupplier done) {
         long start = System.nanoTime();
-        while (!done.getAsBoolean() && System.nanoTime() - start < 300_000_000) {
+        while (!done.getAsBoolean() && System.nanoTime() - start < 250_000_000) {
             LockSupport.parkNanos(1_000_000);
         }
     }
