@@ -21,7 +21,6 @@ import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
-import java.time.temporal.ChronoUnit;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
@@ -31,7 +30,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.LongSummaryStatistics;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.BrokenBarrierException;
@@ -587,6 +585,9 @@ public class EchoClient {
                 measured.recordScheduled(trip, due, late);
                 number++;
             }
+            if (limit.nanos < ENDLESS) { // it lasts as long as was asked for
+                awaitDue(beganNanos + limit.nanos);
+            }
         } finally {
             if (number < total) {
                 endNow();
@@ -1136,7 +1137,7 @@ public class EchoClient {
             Histogram rtt = measured.rtt;
             boolean here = isHere(server);
             boolean spread = rtt.supports(95) && rtt.percentile(90) > 3 * rtt.percentile(10);
-            if (!rtt.supports(95)) {
+            if (!latency.supports(95)) {
                 warnings.add("too few messages for p95, which here is the maximum");
             }
             boolean resent = rtt.max.get() >= rtt.percentile(50) + SECOND / 5;
@@ -1185,8 +1186,8 @@ public class EchoClient {
         print("throughput: %s MiB/s (%s MB/s)", megas(result.bytesPerSecond / 0x1p20),
                 megas(result.bytesPerSecond / 1e6));
         if (result.error != null || interrupted) {
-            print("%s%s", result.ending(), Objects.requireNonNullElse(result.error,
-                    "this is what was measured until then"));
+            print("%s%s", result.ending(), result.error != null ? result.error
+                    : "this is what was measured until then");
         }
         print("server: %s (%s), %s", address(host, port), server.getHostAddress(),
                 count(parallel, "connection"));
@@ -1204,7 +1205,8 @@ public class EchoClient {
     }
 
     private static String megas(double value) {
-        return value < 1 ? format("%.3g", value) : format("%.2f", value);
+        int digits = 2 - Math.min(0, (int) Math.floor(Math.log10(value))); // 3 below 1
+        return format("%." + digits + "f", value);
     }
 
     /** To a whole number; below 100 to three significant digits. */
@@ -1302,7 +1304,7 @@ public class EchoClient {
 
     private String toJson(Result result) {
         Json json = new Json();
-        json.add("time", Instant.now().truncatedTo(ChronoUnit.SECONDS).toString());
+        json.add("time", Instant.ofEpochSecond(Instant.now().getEpochSecond()).toString());
         json.add("command", command);
         json.add("host", host).add("port", port).add("address", server.getHostAddress());
         json.add("message_bytes", messageSize).add("connections", parallel);
@@ -1430,7 +1432,7 @@ public class EchoClient {
             this.result = result;
             long least = Math.min(result.latency.min.get(), warmup.rtt.min.get());
             long greatest = Math.max(result.latency.max.get(), warmup.rtt.max.get());
-            lowest = (int) Math.log10(Math.max(1, least));
+            lowest = (int) Math.log10(Math.max(10, least));
             highest = Math.max(lowest + 1, (int) Math.ceil(Math.log10(greatest)));
         }
 
@@ -1441,7 +1443,7 @@ public class EchoClient {
                     + count(messageSize, "byte") + ", " + count(parallel, "connection"));
             label(30, 82, "", "start", format("%smean %s, median %s, %s messages/s, %,d in all",
                     result.ending(), time(result.latency.mean()),
-                    time(result.latency.percentile(50)), rounded(result.messagesPerSecond),
+                    time(result.latency.supported(50)), rounded(result.messagesPerSecond),
                     result.messages));
             drawPanel();
             if (middle > LEFT) {
@@ -1460,7 +1462,7 @@ public class EchoClient {
         }
 
         private double y(double nanos) {
-            double share = (Math.log10(Math.max(1, nanos)) - lowest) / (highest - lowest);
+            double share = (Math.log10(Math.max(10, nanos)) - lowest) / (highest - lowest);
             return BOTTOM - 25 - share * (BOTTOM - TOP - 85); // room for words above and below
         }
 
@@ -1475,8 +1477,9 @@ public class EchoClient {
             drawRectangle("frame", LEFT, RIGHT);
             String when = rate > 0 ? "response, when it was due" : "RTT, when it was sent";
             label(LEFT, TOP - 12, "", "start", "each message: " + when);
-            label(RIGHT, TOP - 12, "small", "end", "dot: mean of "
-                    + time(measured.series.width) + ", bar: from least to greatest");
+            long width = measured.series.width; // 1: no two messages are merged
+            String dot = width > 1 ? "mean of " + time(width) : "a message or a mean";
+            label(RIGHT, TOP - 12, "small", "end", "dot: " + dot + ", bar: least to greatest");
         }
 
         private void drawRectangle(String style, int left, int right) {
@@ -1485,7 +1488,7 @@ public class EchoClient {
         }
 
         private double x(Series series, double at, int left, int right) {
-            return left + 4 + at / Math.max(1, series.last) * (right - left - 8);
+            return left + 4 + at / Math.max(1000, series.last) * (right - left - 8);
         }
 
         /** A dot for each point at its mean, on a bar from its least to its greatest. */
@@ -1503,7 +1506,7 @@ public class EchoClient {
 
         /** Below the panel: the time since the measurement began, at 4 to 10 round numbers. */
         private void drawTimeAxis() {
-            double end = Math.max(1, measured.series.last);
+            double end = Math.max(1000, measured.series.last); // labels have no ns
             double step = Math.pow(10, Math.floor(Math.log10(end)));
             if (end < 2 * step) {
                 step /= 5;

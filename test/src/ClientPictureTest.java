@@ -5,6 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.awt.geom.Point2D;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Set;
+import java.util.stream.Collectors;
 
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -152,6 +154,25 @@ class ClientPictureTest {
             ClientSupport.run(server.port(), "--bench", "--plot", file.toString(), "--size", "64",
                     "--warmup", "0", "--duration", "1h", "--rate", "20000").expect(1);
             ClientPicture.read(file).assertReadable("a lost connection");
+        }
+    }
+
+    /** No two places of the axis have one name, no width is 0, no median is that of one message. */
+    @Test
+    void aPictureOfOneMessageSaysNothingUntrue() throws Exception {
+        try (ServerKind.Running server = ServerKind.THREADED.start()) {
+            ClientPicture picture = draw(server.port(), "--repeat", "1", "--rate", "10",
+                    "--warmup", "0");
+            String words = picture.words();
+            double below = picture.panel().getMaxY();
+            List<String> times = picture.labels().stream()
+                    .filter(label -> label.box.getMinY() > below)
+                    .map(label -> label.words).filter(label -> label.matches("[0-9.]+ [mu]?s"))
+                    .collect(Collectors.toList());
+            assertEquals(times.size(), Set.copyOf(times).size(), times.toString());
+            assertTrue(times.size() >= 4, words);
+            assertFalse(words.contains("0.00 us"), words);
+            assertTrue(words.contains("median -,"), words);
         }
     }
 

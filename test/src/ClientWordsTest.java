@@ -338,6 +338,17 @@ class ClientWordsTest {
         assertFalse(loss.matches(".*(two speeds|taskset).*"), loss);
     }
 
+    /** Scripts read the throughput as digits with a point: 1.06e-05 is none of these. */
+    @Test
+    void theSlowestRunHasNoExponent() throws Exception {
+        try (ServerKind.Running server = ServerKind.THREADED.start()) {
+            ClientSupport.Run run = ClientSupport.run(server.port(), "--bench", "--size", "1",
+                    "--rate", "10", "--repeat", "5", "--warmup", "0").expect(0);
+            assertTrue(run.out.get(2).matches("\\[bench\\] throughput: 0[.]0000[0-9]{3,4} MiB/s"
+                    + " [(]0[.]0000[0-9]{3,4} MB/s[)]"), run.toString());
+        }
+    }
+
     /** Three significant digits, however slow it was: 0.00 MiB/s says nothing. */
     @Test
     void slowRunsShowThreeSignificantDigits() throws Exception {

@@ -1,4 +1,5 @@
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
@@ -70,6 +71,34 @@ class MeasurementScheduleTest {
             ClientSupport.Run text = ClientSupport.run(server.port(), args.split(" ")).expect(0);
             assertTrue(text.out.stream().anyMatch(line -> line.matches(
                     ".*[89][0-9]{2}\\b.*(due|unsent|not sent).*")), text.toString());
+        }
+    }
+
+    /** With its last message it is not over: else it would be more a second than the schedule has. */
+    @ParameterizedTest
+    @ValueSource(strings = {"--rate 1 --duration 900ms", "--rate 2 --duration 1s --parallel 3",
+        "--rate 20 --duration 300ms"})
+    void aRunLastsAsLongAsWasAsked(String args) throws Exception {
+        try (ClientSupport.TestServer server = stallingAt(0)) {
+            ClientJson json = json(server.port(), args);
+            double seconds = Double.parseDouble(args.replaceAll(".*duration |m?s.*", ""));
+            seconds = seconds > 100 ? seconds / 1000 : seconds;
+            double rate = Double.parseDouble(args.replaceAll("--rate | .*", ""));
+            assertEquals(Math.ceil(seconds * rate), json.number("messages"), json.toString());
+            assertTrue(json.number("elapsed_s") >= seconds, json.toString());
+        }
+    }
+
+    /** What waits for an echo when the connection is lost is enough for p95: no maximum. */
+    @Test
+    void theWarningOfTooFewMessagesIsOfTheTimesThatAreShown() throws Exception {
+        try (ClientSupport.TestServer server = ClientSupport.TestServer.silentAfter(SIZE, 10)) {
+            ClientJson json = ClientSupport.run(server.port(), "--bench", "--warmup", "0", "--size",
+                    "" + SIZE, "--rate", "500", "--duration", "1h", "--timeout", "500ms", "--json",
+                    "-").expect(1).json();
+            assertTrue(json.number("messages") < 20, json.toString());
+            assertTrue(json.number("response_us.p95") < json.number("response_us.max"), "" + json);
+            assertFalse(json.toString().contains("too few messages"), json.toString());
         }
     }
 
