@@ -591,21 +591,22 @@ public class EchoClient {
         } finally {
             if (number < total) {
                 endNow();
-                countWaiting(connection, number, total);
+                countWaiting(connection, number, trip.number > number, total);
             }
         }
     }
 
     /**
-     * What is due by now and has no echo counts, too: as far as it has waited. If there are
-     * very many, neighbours are counted together, as if all had waited as long as the first.
+     * What is due by now and has no echo counts, too: as far as it has waited. Only the first
+     * may have been sent. If there are very many, neighbours are counted together, as if all
+     * had waited as long as the first.
      */
-    private void countWaiting(Connection connection, long first, long total) {
+    private void countWaiting(Connection connection, long first, boolean sent, long total) {
         long due = dueHere(connection, new Limit(total, endedNanos - beganNanos));
         long together = 1 + (due - first) / 100_000;
         for (long number = first; number < due; number += together) {
             measured.recordWaiting(dueNanos(connection, number),
-                    Math.min(together, due - number));
+                    Math.min(together, due - number), sent && number == first);
         }
     }
 
@@ -846,8 +847,8 @@ public class EchoClient {
         if (error == null && hasResult && measured.rtt.count() == 0) {
             error = "interrupted before anything was measured";
         }
-        if (measured.rtt.count() == 0 && measured.waiting.sum() > 0) {
-            error += format("; %,d messages were due, none came back", measured.waiting.sum());
+        if (measured.rtt.count() == 0 && measured.response.count() > 0) {
+            error += format("; %,d were due, none came back", measured.response.count());
         }
         if (error != null) {
             err.println("[client] " + printable(error));
@@ -912,8 +913,8 @@ public class EchoClient {
         private final Histogram rtt = new Histogram(); // from when a message was sent
         private final Histogram response = new Histogram(); // --rate: from when it was due
         private final Histogram wakeup = new Histogram(); // --rate: sent late by our own fault
-        private final Histogram behind = new Histogram(); // --rate: sent late after a late echo
-        private final LongAdder waiting = new LongAdder(); // --rate: due, no echo at the end
+        private final Histogram behind = new Histogram(); // --rate: late after a late echo
+        private final LongAdder unsent = new LongAdder(); // --rate: due, and not sent
         private final LongAdder lost = new LongAdder(); // sent, no echo at the end
         private final Histogram first = new Histogram(); // the first of each connection
         private final LongAdder writeNanos = new LongAdder(); // where the time went: writing,
@@ -936,11 +937,14 @@ public class EchoClient {
         }
 
         /** Records messages that were due then, and have no echo. */
-        void recordWaiting(long dueNanos, long messages) {
+        void recordWaiting(long dueNanos, long messages, boolean sent) {
             long waited = Math.max(0, endedNanos - dueNanos);
-            waiting.add(messages);
             response.record(waited, messages);
             recordPoint(dueNanos, waited);
+            if (!sent) {
+                unsent.add(messages);
+                behind.record(waited, messages);
+            }
         }
 
         private void recordTrip(Trip trip) {
@@ -1107,7 +1111,7 @@ public class EchoClient {
         /** The times that count: response times with --rate, otherwise round trips. */
         private final Histogram latency = rate > 0 ? measured.response : measured.rtt;
         private final long messages = measured.rtt.count();
-        private final long unsent = Math.max(0, measured.waiting.sum() - measured.lost.sum());
+        private final long unsent = measured.unsent.sum();
         private final long unanswered = measured.lost.sum() + unsent;
         private final double seconds = (endedNanos - beganNanos) / 1e9;
         private final double messagesPerSecond = messages / seconds;
@@ -1220,7 +1224,7 @@ public class EchoClient {
         showTimes("wake-up", measured.wakeup);
         print("response: since a message was due; RTT: since it was sent;");
         print("wake-up: by how much the client itself was late to send it");
-        double percent = 100.0 * measured.behind.count() / result.messages;
+        double percent = 100.0 * measured.behind.count() / (result.messages + result.unsent);
         print("behind schedule: %.1f %% of the messages, by %s at most", percent,
                 time(measured.behind.max.get()));
         if (result.unsent > 0) {
@@ -1477,9 +1481,8 @@ public class EchoClient {
             drawRectangle("frame", LEFT, RIGHT);
             String when = rate > 0 ? "response, when it was due" : "RTT, when it was sent";
             label(LEFT, TOP - 12, "", "start", "each message: " + when);
-            long width = measured.series.width; // 1: no two messages are merged
-            String dot = width > 1 ? "mean of " + time(width) : "a message or a mean";
-            label(RIGHT, TOP - 12, "small", "end", "dot: " + dot + ", bar: least to greatest");
+            label(RIGHT, TOP - 12, "small", "end", "dot: mean of "
+                    + time(Math.max(10, measured.series.width)) + ", bar: least to greatest");
         }
 
         private void drawRectangle(String style, int left, int right) {
@@ -1613,18 +1616,15 @@ public class EchoClient {
     private int port = 5050;
     private String messageText = "Hello, echo!";
     private int randomBytes = -1; // how many to send instead; -1 is none
-    private boolean bench;
+    private boolean bench, spin, nagle, help;
     private Limit measureLimit = new Limit(2000, ENDLESS);
     private Limit warmupLimit = new Limit(20_000, SECOND);
     private int parallel = 1;
     private int rate; // 0: no schedule, but a closed loop
-    private boolean spin;
-    private boolean nagle;
     private long timeoutNanos = 10 * SECOND;
     private String jsonName;
     private String hgrmName;
     private String plotName;
-    private boolean help;
     private String command; // all of it
 
     /** Takes over what the command line says; an IllegalArgumentException if it is wrong. */

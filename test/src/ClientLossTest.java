@@ -120,6 +120,25 @@ class ClientLossTest {
         }
     }
 
+    /** The one that was sent is lost; those that were due after it are behind schedule. */
+    @ParameterizedTest
+    @ValueSource(ints = {1, 3})
+    void whatWasNotSentIsBehindSchedule(int connections) throws Exception {
+        try (ClientSupport.TestServer server = ClientSupport.TestServer.silentAfter(SIZE, 30)) {
+            ClientSupport.Run run = ClientSupport.run(server.port(), withFiles("--rate 1000"
+                    + " --warmup 0 --duration 1h --timeout 1s --parallel " + connections))
+                    .expect(1);
+            ClientJson json = json();
+            assertTrue(json.number("unsent") > 500, json.toString());
+            assertEquals(json.number("unsent") + connections, json.number("unanswered"), "" + json);
+            assertTrue(json.number("behind_messages") >= json.number("unsent"), json.toString());
+            assertTrue(json.number("behind_us_max") > 500_000, json.toString());
+            double percent = Double.parseDouble(String.join("\n", run.out)
+                    .replaceAll("(?s).*behind schedule: | %.*", ""));
+            assertTrue(percent > 50 && percent <= 100, percent + " % in " + run);
+        }
+    }
+
     private static void assertTextHasFigures(ClientSupport.Run run, String time) {
         String out = String.join("\n", run.out);
         assertTrue(out.startsWith("[bench] repeats: 1200, msg_len: 64 bytes\n[bench] avg " + time
