@@ -144,7 +144,7 @@ run_demos() { # [NAME...|all] [--step]
             fail "no demo '$name'; try ./run.sh demo" 2
         fi
     done
-    [ "${#chosen[@]}" -gt 0 ] || { echo "$demos" && exit; }
+    [ "${#chosen[@]}" -gt 0 ] || { echo "$demos"; exit; }
     prepare_java
     for name in "${chosen[@]}"; do
         title "$(grep "^$name " <<<"$demos" | sed 's/  *\([0-9]* s\)  */ (\1): /')"
@@ -178,7 +178,7 @@ demo_stream() {
     seen "$reads > 1" || return
     say "One write in the client, $reads reads in the server, and reads of the echo in the client:
         $(figure reads_mean 1). TCP carries bytes in their order, without borders between messages.
-        One who needs messages counts bytes, or looks for line ends."
+        A program that needs messages counts bytes, or looks for line ends."
 }
 
 demo_warmup() {
@@ -229,7 +229,8 @@ demo_threads() {
     table "$servers" messages_s p50 p99
     for ((n = servers + 1; n <= results; n++)); do
         say "${label[n]}: $(ratio messages_s "$n" $((n - servers))) as many messages a second as
-            one; half took $(figure p50 "$n") or less, one in 100 $(figure p99 "$n") or more."
+            ${label[n - servers]}; half took $(figure p50 "$n") or less, one in 100
+            $(figure p99 "$n") or more."
     done
 }
 

@@ -284,6 +284,13 @@ class RunShTest extends FreshCopy {
         return text.substring(Math.max(0, text.length() - 5000));
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"--help", "demo"})
+    void aFullDiskExitsWith1(String arguments) throws Exception {
+        Assumptions.assumeTrue(Files.isWritable(Path.of("/dev/full")), "needs /dev/full");
+        Assertions.assertEquals("exit 1\n", withStatus("./run.sh " + arguments + " >/dev/full"));
+    }
+
     /** nproc counts what OpenMP may use. */
     @Test
     void openMpDoesNotTellTheNumberOfCores() throws Exception {
