@@ -1,30 +1,14 @@
-import java.io.IOException;
-import java.io.PrintStream;
-import java.net.InetAddress;
-import java.net.InetSocketAddress;
-import java.net.StandardSocketOptions;
+import java.io.*;
+import java.math.BigDecimal;
+import java.net.*;
 import java.nio.ByteBuffer;
-import java.nio.channels.AsynchronousChannelGroup;
-import java.nio.channels.AsynchronousServerSocketChannel;
-import java.nio.channels.AsynchronousSocketChannel;
-import java.nio.channels.CompletionHandler;
+import java.nio.channels.*;
 import java.time.LocalTime;
-import java.util.ArrayDeque;
-import java.util.ArrayList;
-import java.util.Deque;
-import java.util.List;
-import java.util.Locale;
-import java.util.Map;
-import java.util.Objects;
-import java.util.Set;
-import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.Semaphore;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.concurrent.atomic.LongAdder;
+import java.util.*;
+import java.util.concurrent.*;
+import java.util.concurrent.atomic.*;
 import java.util.concurrent.locks.LockSupport;
-import java.util.function.BooleanSupplier;
+import java.util.function.BiConsumer;
 
 /**
  * A TCP echo server (RFC 862) on asynchronous channels: what a client sends comes back
@@ -41,145 +25,230 @@ import java.util.function.BooleanSupplier;
  * </pre>
  * What is new against EchoServer: no thread waits for a connected client. The thread of an
  * event loop is told when a read has brought bytes, and when a write has taken some. Each time
- * a handler starts the next step and returns. The steps are the same: read, write back all that
- * was read, read again. So a client that never reads holds one buffer, and harms nobody else.
+ * it starts the next step and returns. The steps are the same: read, write back all that was
+ * read, read again. So a client that never reads holds one buffer, and harms nobody else.
+ *
+ * <p>Left out: TLS and UDP, because they are other protocols.
  */
 public class AsyncEchoServer implements AutoCloseable {
 
-    private static final String TAG = "[server-async] ";
-    private InetAddress local; // the address of the listeners
+    /** Only Linux distributes the clients that come to a port over several listeners. */
+    private static final boolean LINUX = System.getProperty("os.name").equals("Linux");
+    private static final int CORES = Runtime.getRuntime().availableProcessors();
+
+    // What can be asked for, with the defaults; see HELP at the end.
+    private String host = "127.0.0.1";
+    private int port = 5051; // 0 is any free one
+    private int bufferSize = 16 * 1024; // bytes taken by one read
+    private int limit = 10_000; // clients at the same time
+    private long idleNanos; // after so long a silence a client is closed; 0 is never
+    private boolean nagle;
+    private boolean verbose;
+    private boolean trace;
+    private int loopCount = LINUX ? Math.max(1, CORES / 2) : 1;
+
+    /** For each event loop: its one thread, its listener, and the thread that accepts there. */
+    private final List<AsynchronousChannelGroup> loops = new ArrayList<>();
     private final List<AsynchronousServerSocketChannel> listeners = new ArrayList<>();
     private final List<Thread> acceptors = new ArrayList<>();
-    private final List<AsynchronousChannelGroup> loops = new ArrayList<>();
     private final Set<Connection> clients = ConcurrentHashMap.newKeySet();
     private Semaphore slots; // one permit for each client that may still be served
-    private final AtomicBoolean limitTold = new AtomicBoolean();
-    private final LongAdder served = new LongAdder();
-    private final LongAdder echoed = new LongAdder();
-    private PrintStream err = System.err;
+    private final AtomicBoolean limitIsTold = new AtomicBoolean();
+    private final LongAdder served = new LongAdder(); // clients
+    private final LongAdder echoed = new LongAdder(); // bytes
+    private volatile boolean closed;
 
-    /** Accepts clients until the server is closed; no other failure ends this loop. */
+    /** Accepts clients until the server is closed; no failure ends this loop. */
     private void acceptLoop(AsynchronousServerSocketChannel listener) {
         // A thread waits here, and not a handler: the JDK runs an accepting handler once in
         // each turn of the loop. While 4000 clients were busy, 1000 others waited for 30 s.
-        while (listener.isOpen()) {
+        while (!closed) {
             try {
                 admit(listener.accept().get());
             } catch (ExecutionException e) {
                 pauseAfter(e.getCause());
-            } catch (InterruptedException | OutOfMemoryError e) {
+            } catch (Throwable e) { // out of descriptors or memory: some clients will leave
                 pauseAfter(e);
             }
         }
     }
 
-    /** Has a client served by its loop; at the limit, as soon as another leaves. */
+    /** Has its loop serve a client; at the limit, as soon as another client leaves. */
     private void admit(AsynchronousSocketChannel channel) {
-        if (slots.availablePermits() == 0 && limitTold.compareAndSet(false, true)) {
-            log("--max-connections " + limit + " reached: further clients wait");
-        }
+        tellOfLimit();
         slots.acquireUninterruptibly();
-        new Connection().serve(channel);
+        Connection connection;
+        try {
+            connection = new Connection(channel);
+            clients.add(connection);
+        } catch (OutOfMemoryError e) {
+            closeQuietly(channel);
+            slots.release();
+            throw e;
+        }
+        connection.begin();
     }
 
-    /** One client. A read or a write is under way; the handler of one starts the other. */
+    /** One client. Either a read or a write is under way; the end of one starts the other. */
     private final class Connection {
-        private AsynchronousSocketChannel channel;
-        private ByteBuffer buffer;
+        private final AsynchronousSocketChannel channel;
+        private final ByteBuffer buffer = ByteBuffer.allocate(bufferSize);
         private String peer = "a client";
 
-        void serve(AsynchronousSocketChannel accepted) {
-            channel = accepted;
-            clients.add(this);
+        Connection(AsynchronousSocketChannel channel) {
+            this.channel = channel;
+        }
+
+        void begin() {
             served.increment();
             try {
-                buffer = ByteBuffer.allocate(bufferSize);
                 peer = channel.getRemoteAddress().toString().substring(1);
                 logVerbose(peer, "connected");
                 // Nagle's algorithm (RFC 896) would hold back the end of an echo until the
                 // client has acknowledged its beginning, which it delays by about 40 ms.
                 channel.setOption(StandardSocketOptions.TCP_NODELAY, !nagle);
                 channel.setOption(StandardSocketOptions.SO_KEEPALIVE, true);
-                read();
-            } catch (IOException e) {
-                end("lost: " + e.getMessage());
-            } catch (OutOfMemoryError e) {
-                end("lost: " + e.getMessage());
-                pauseAfter(e);
-            }
-        }
-
-        /** Asks for bytes and returns at once; when some have come, whenRead is called. */
-        private void read() {
-            buffer.clear();
-            channel.read(buffer, idleNanos, TimeUnit.NANOSECONDS, null, whenRead);
-        }
-
-        private final Handler whenRead = new Handler() {
-            @Override
-            public void completed(Integer n, Void none) {
-                if (n < 0) {
-                    end("ended"); // the client has ended its side; all that it sent is echoed
-                    return;
-                }
-                if (trace) {
-                    log(n + " bytes");
-                }
-                buffer.flip();
-                write();
-            }
-        };
-
-        private void write() {
-            channel.write(buffer, idleNanos, TimeUnit.NANOSECONDS, null, whenWritten);
-        }
-
-        private final Handler whenWritten = new Handler() {
-            @Override
-            public void completed(Integer n, Void none) {
-                echoed.add(n);
-                if (buffer.hasRemaining()) {
-                    write(); // the system took a part only
+                if (closed) { // while this client waited
+                    end();
                 } else {
                     read();
                 }
-            }
-        };
-
-        /** What both handlers do when their step fails: the client is lost, or too slow. */
-        private abstract class Handler implements CompletionHandler<Integer, Void> {
-            @Override
-            public void failed(Throwable e, Void none) {
-                String idle = "idle for " + idleNanos / 1e9 + " s"; // a timeout has no message
-                end("lost: " + Objects.toString(e.getMessage(), idle));
+            } catch (IOException | RuntimeException | OutOfMemoryError e) {
+                fail(e);
             }
         }
 
-        /** Closes the connection and makes room for the next client. */
-        private void end(String how) {
-            if (clients.remove(this)) { // when the system fails, the JDK calls a handler twice
-                logVerbose(peer, listeners.get(0).isOpen() ? how : "closed");
-                closeQuietly(channel);
-                slots.release();
+        /** Asks for bytes and returns at once; when some have come, afterRead is called. */
+        private void read() {
+            buffer.clear();
+            channel.read(buffer, idleNanos, TimeUnit.NANOSECONDS, this, AFTER_READ);
+        }
+
+        private void afterRead(int n) {
+            if (n < 0) {
+                end(); // the client has ended its side; all that it sent is echoed
+                return;
+            }
+            if (trace) {
+                log(n + " bytes");
+            }
+            buffer.flip();
+            write();
+        }
+
+        /** Offers what was read and returns at once; afterWrite is told how much was taken. */
+        private void write() {
+            channel.write(buffer, idleNanos, TimeUnit.NANOSECONDS, this, AFTER_WRITE);
+        }
+
+        private void afterWrite(int n) {
+            echoed.add(n);
+            if (buffer.hasRemaining()) {
+                write(); // the system took a part only
+            } else {
+                read();
             }
         }
 
-        /** Ends the current read or write; its handler then closes the connection. */
+        /** A step has failed: the client is lost, or too slow; or it was for lack of memory. */
+        private void fail(Throwable e) {
+            if (!leave()) {
+                return;
+            }
+            if (e instanceof OutOfMemoryError) {
+                tell(e);
+            }
+            if (e instanceof InterruptedByTimeoutException) {
+                logVerbose(peer, "lost: idle for " + idleNanos / 1e9 + " s");
+            } else {
+                logVerbose(peer, closed ? "closed" : "lost: " + e.getMessage());
+            }
+        }
+
+        private void end() {
+            if (leave()) {
+                logVerbose(peer, closed ? "closed" : "ended");
+            }
+        }
+
+        /** Closes the connection and makes room for the next client; true the first time. */
+        private boolean leave() {
+            if (!clients.remove(this)) {
+                return false; // when the system fails, the JDK calls a handler twice
+            }
+            closeQuietly(channel);
+            slots.release();
+            return true;
+        }
+
+        /** Ends the current read or write; what follows then closes the connection. */
         private void stop() {
-            closeQuietly(channel::shutdownInput);
-            closeQuietly(channel::shutdownOutput);
+            try {
+                channel.shutdownInput();
+                channel.shutdownOutput();
+            } catch (IOException e) {
+                // the client has done so
+            }
+        }
+    }
+
+    private static final Then AFTER_READ = new Then(Connection::afterRead);
+    private static final Then AFTER_WRITE = new Then(Connection::afterWrite);
+
+    /** What a loop calls when a step has ended. The connection knows what comes next. */
+    private static final class Then implements CompletionHandler<Integer, Connection> {
+        private final BiConsumer<Connection, Integer> step;
+
+        Then(BiConsumer<Connection, Integer> step) {
+            this.step = step;
+        }
+
+        @Override
+        public void completed(Integer n, Connection connection) {
+            try {
+                step.accept(connection, n);
+            } catch (OutOfMemoryError e) { // it would end the thread of the loop
+                connection.fail(e);
+            }
+        }
+
+        @Override
+        public void failed(Throwable e, Connection connection) {
+            try {
+                connection.fail(e);
+            } catch (OutOfMemoryError noMemory) {
+                // not even to tell of it
+            }
         }
     }
 
     /** Without a pause the same failure would come back 80,000 times a second. */
     private void pauseAfter(Throwable e) {
-        if (listeners.get(0).isOpen()) {
+        if (!closed) {
+            tell(e);
+            LockSupport.parkNanos(500_000_000); // meanwhile some clients will leave
+        }
+    }
+
+    private void tell(Throwable e) {
+        try {
             log("cannot serve a client, " + clients.size() + " open: " + e.getMessage());
-            LockSupport.parkNanos(500_000_000); // meanwhile some of those will leave
+        } catch (OutOfMemoryError noMemory) {
+            // not even for this line
+        }
+    }
+
+    private void tellOfLimit() {
+        if (slots.availablePermits() == 0 && limitIsTold.compareAndSet(false, true)) {
+            log("--max-connections " + limit + " reached: further clients wait");
         }
     }
 
     // That was the echo. The rest is housekeeping: start and stop, messages, the command line.
+
+    private static final String TAG = "[server-async] ";
+    private InetAddress local; // the address of the listeners
+    private PrintStream err = System.err;
 
     public static void main(String... args) {
         int status = run(System.out, System.err, args);
@@ -190,54 +259,65 @@ public class AsyncEchoServer implements AutoCloseable {
 
     /** Serves until Ctrl-C, SIGTERM or an interrupt; returns the exit status: 0, 1 or 2. */
     static int run(PrintStream out, PrintStream err, String... args) {
-        try {
-            if (List.of(args).contains("--help") || List.of(args).contains("-h")) {
-                out.print(HELP);
-            } else {
-                AsyncEchoServer server = start(args);
-                server.err = err;
-                server.serve(out);
-            }
+        if (List.of(args).contains("--help") || List.of(args).contains("-h")) {
+            out.print(HELP);
             return out.checkError() ? 1 : 0;
-        } catch (IOException | RuntimeException | OutOfMemoryError e) {
-            err.println(TAG + ("" + e.getMessage()).replaceAll("\\p{Cc}", "."));
-            return e instanceof IllegalArgumentException ? 2 : 1;
         }
+        AsyncEchoServer server = new AsyncEchoServer();
+        server.err = err;
+        try {
+            server.open(args);
+        } catch (IllegalArgumentException e) {
+            server.log(printable(e.getMessage()));
+            return 2;
+        } catch (IOException | OutOfMemoryError e) {
+            server.log(printable(e.getMessage()));
+            return 1;
+        }
+        return server.serve(out);
     }
 
-    /** Starts a server with the arguments of a command line; it accepts when this returns. */
+    /**
+     * Starts a server with the arguments of a command line; it accepts when this returns.
+     *
+     * @throws IllegalArgumentException if the arguments are wrong
+     * @throws IOException if it cannot listen there
+     */
     static AsyncEchoServer start(String... args) throws IOException {
         AsyncEchoServer server = new AsyncEchoServer();
-        server.parse(args);
-        server.listen();
+        server.open(args);
         return server;
     }
 
-    private void listen() throws IOException {
-        // Else the JDK would try each read at once, and find nothing: a wasted system call.
-        System.setProperty("sun.nio.ch.disableSynchronousRead", "true");
+    private void open(String... args) throws IOException {
+        parse(args);
+        limitByHeap();
         slots = new Semaphore(limit);
+        // Without this the JDK tries each read at once and finds nothing: a system call more.
+        System.setProperty("sun.nio.ch.disableSynchronousRead", "true");
         try {
             local = InetAddress.getByName(host);
+            // The JDK's SocketDispatcher needs a descriptor when something is closed for the
+            // first time. Later there may be none left.
+            SocketChannel.open().close();
             while (loops.size() < loopCount) {
                 addLoop();
             }
-        } catch (IOException e) {
-            close();
+        } catch (IOException | OutOfMemoryError e) {
+            close(); // whatever was opened
             throw new IOException("cannot listen on " + address(host, port) + ": "
-                    + e.getMessage() + "; --host takes an address of this machine, --port a"
-                    + " free port (0 finds one)");
+                    + e.getMessage() + advice(e), e);
         }
     }
 
     private void addLoop() throws IOException {
-        AsynchronousChannelGroup loop = AsynchronousChannelGroup.withFixedThreadPool(1,
-                task -> new Thread(task, "loop-" + loops.size()));
-        loops.add(loop);
-        AsynchronousServerSocketChannel listener = AsynchronousServerSocketChannel.open(loop);
+        loops.add(AsynchronousChannelGroup.withFixedThreadPool(1, this::loopThread));
+        AsynchronousServerSocketChannel listener =
+                AsynchronousServerSocketChannel.open(loops.get(loops.size() - 1));
         listeners.add(listener);
         if (listeners.size() > 1) {
-            // The first was alone, which fails if another program has the port. Now they share.
+            // The first listener was bound without this, and so failed if another program had
+            // the port. From the second one on they share it.
             listeners.get(0).setOption(StandardSocketOptions.SO_REUSEPORT, true);
             listener.setOption(StandardSocketOptions.SO_REUSEPORT, true);
         }
@@ -246,12 +326,43 @@ public class AsyncEchoServer implements AutoCloseable {
         acceptors.add(startThread("accept", () -> acceptLoop(listener)));
     }
 
-    /** Starts a thread that does not keep the program alive. */
-    private static Thread startThread(String name, Runnable task) {
-        Thread thread = new Thread(task, name);
+    /** If the JDK's own code runs out of memory there, it starts the thread anew. */
+    private Thread loopThread(Runnable task) {
+        Thread thread = new Thread(task, "loop");
         thread.setDaemon(true);
-        thread.start();
+        thread.setUncaughtExceptionHandler((t, e) -> tell(e));
         return thread;
+    }
+
+    /** No more clients than half of the heap has buffers for; the rest needs some, too. */
+    private void limitByHeap() {
+        long most = Math.max(1, Runtime.getRuntime().maxMemory() / 2 / bufferSize);
+        if (most < limit) {
+            long megabytes = 1 + 2L * limit * bufferSize / (1 << 20);
+            log("--max-connections " + most + ", not " + limit + ": more buffers would take"
+                    + " over half of the memory that Java may use; java -Xmx" + megabytes
+                    + "m allows them");
+            limit = (int) most;
+        }
+    }
+
+    /** What can be done about a failed start: each cause has its own advice. */
+    private static String advice(Throwable e) {
+        String cause = String.valueOf(e.getMessage());
+        if (e instanceof UnknownHostException) {
+            return "; --host takes an address or a name of this machine";
+        } else if (cause.contains("Permission denied")) {
+            return "; the system wants a privilege for a port below 1024";
+        } else if (cause.contains("in use")) {
+            return "; another program has this port: --port 0 takes any free one";
+        } else if (cause.contains("assign requested")) {
+            return "; --host takes an address of this machine";
+        } else if (cause.contains("open files")) {
+            return "; allow more open files (ulimit -n)";
+        } else if (cause.contains("native thread")) {
+            return "; allow more processes (ulimit -u, or the limit of a container)";
+        }
+        return "";
     }
 
     /** The port it listens on, also when 0 was asked for. */
@@ -265,53 +376,96 @@ public class AsyncEchoServer implements AutoCloseable {
     }
 
     /** Announces the server, waits until it is told to stop, and sums up. */
-    private void serve(PrintStream out) {
+    private int serve(PrintStream out) {
         Thread hook = new Thread(() -> closeAndSumUp(out), "stop");
-        Runtime.getRuntime().addShutdownHook(hook); // Ctrl-C and SIGTERM run it
         try {
-            out.println(TAG + "listening on " + address(local.getHostAddress(), port()));
-            if (local.getHostAddress().equals("127.0.0.1")) {
-                out.println(TAG + "loopback only; for all interfaces use --host 0.0.0.0");
-            } else if (local.isAnyLocalAddress()) {
-                out.println(TAG + "all interfaces, IPv4 and IPv6 (unless Java runs without)");
-            }
+            Runtime.getRuntime().addShutdownHook(hook); // Ctrl-C and SIGTERM run it
+            announce(out);
             Thread.sleep(Long.MAX_VALUE);
-        } catch (InterruptedException e) {
-            // told to stop
+        } catch (InterruptedException | IllegalStateException e) {
+            // told to stop; or already while it started, then there can't be a hook any more
         } finally { // Ctrl-C in jshell comes here, too
-            Runtime.getRuntime().removeShutdownHook(hook);
-            closeAndSumUp(out);
+            removeHook(hook);
+        }
+        return closeAndSumUp(out) ? 0 : 1;
+    }
+
+    private void announce(PrintStream out) {
+        out.println(TAG + "listening on " + address(local.getHostAddress(), port()));
+        if (local.getHostAddress().equals("127.0.0.1")) {
+            out.println(TAG + "loopback only; for all interfaces use --host 0.0.0.0");
+        } else if (local.isAnyLocalAddress()) {
+            out.println(TAG + "all interfaces, IPv4, and IPv6 where Java uses it");
         }
     }
 
-    /** Takes less than a second, even if nobody reads what the server prints. */
-    private void closeAndSumUp(PrintStream out) {
-        close();
-        String connections = served.sum() == 1 ? " connection, " : " connections, ";
-        Thread summary = startThread("summary", () -> out.println(TAG + "served " + served
-                + connections + echoed + " bytes echoed"));
-        waitUntil(() -> !summary.isAlive());
+    private static void removeHook(Thread hook) {
+        try {
+            Runtime.getRuntime().removeShutdownHook(hook);
+        } catch (IllegalStateException e) {
+            // it is running
+        }
     }
 
-    /** Closes the listeners and every connection, and waits for them; 0.25 s at most. */
+    /**
+     * Takes less than a second. A thread of its own prints the summary, because println waits
+     * while nobody reads the pipe that it prints to. Returns whether it could be printed.
+     */
+    private boolean closeAndSumUp(PrintStream out) {
+        close();
+        AtomicBoolean printed = new AtomicBoolean();
+        String connections = served.sum() == 1 ? " connection, " : " connections, ";
+        runFor(250, "summary", () -> {
+            out.println(TAG + "served " + served + connections + echoed + " bytes echoed");
+            printed.set(!out.checkError());
+        });
+        return printed.get();
+    }
+
+    /**
+     * Closes the listeners and every connection, and waits for them, for half a second at most.
+     * Nobody is served after it.
+     */
     @Override
     public void close() {
+        closed = true;
         listeners.forEach(AsyncEchoServer::closeQuietly);
-        // The connections close themselves, each in its own loop. Closed from here, they could
-        // stop a busy loop for good: the queue of the JDK's EPollPort overflows.
-        waitUntil(() -> {
-            clients.forEach(Connection::stop);
-            boolean ended = slots.availablePermits() == limit;
-            return ended && acceptors.stream().noneMatch(Thread::isAlive);
-        });
+        runFor(500, "close", this::closeClients);
         loops.forEach(AsynchronousChannelGroup::shutdown);
     }
 
-    private static void waitUntil(BooleanSupplier done) {
-        long start = System.nanoTime();
-        while (!done.getAsBoolean() && System.nanoTime() - start < 250_000_000) {
+    /**
+     * The connections close themselves, each in its own loop. Closed from here, they could stop
+     * a busy loop for good: the JDK's EPollPort can lose the token with which it polls.
+     */
+    private void closeClients() {
+        for (int i = 0; i < 500 && isBusy(); i++) {
+            clients.forEach(Connection::stop);
             LockSupport.parkNanos(1_000_000);
         }
+    }
+
+    private boolean isBusy() {
+        return !clients.isEmpty() || acceptors.stream().anyMatch(Thread::isAlive);
+    }
+
+    /** Runs a task in a thread of its own, and waits for it so many milliseconds at most. */
+    private static void runFor(int millis, String name, Runnable task) {
+        try {
+            startThread(name, task).join(millis);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        } catch (OutOfMemoryError e) {
+            task.run(); // there is no thread left
+        }
+    }
+
+    /** Starts a thread that does not keep the program alive. */
+    private static Thread startThread(String name, Runnable task) {
+        Thread thread = new Thread(task, name);
+        thread.setDaemon(true);
+        thread.start();
+        return thread;
     }
 
     private static void closeQuietly(AutoCloseable socket) {
@@ -332,38 +486,44 @@ public class AsyncEchoServer implements AutoCloseable {
         }
     }
 
-    /** Such as 127.0.0.1:5050 or [::1]:5050, which Java would write as 0:0:0:0:0:0:0:1. */
-    private static String address(String host, int port) {
-        boolean bare = host.contains(":") && !host.startsWith("[");
-        String name = bare ? "[" + host.replaceFirst("(^|:)0(:0)+(:|$)", "::") + "]" : host;
-        return name + ":" + port;
+    /** The text with a dot for each character that would steer a terminal. */
+    private static String printable(String text) {
+        return String.valueOf(text).replaceAll("\\p{Cntrl}", ".");
     }
 
-    // The command line.
+    /** Such as 127.0.0.1:5050 or [::1]:5050, which Java would write as 0:0:0:0:0:0:0:1. */
+    private static String address(String host, int port) {
+        if (!host.contains(":") || host.startsWith("[")) {
+            return host + ":" + port;
+        }
+        String padded = ":" + host + ":"; // so each of its numbers is between two colons
+        int start = padded.indexOf(":0:0:");
+        if (start < 0) {
+            return "[" + host + "]:" + port;
+        }
+        int end = start;
+        while (padded.startsWith(":0:", end)) {
+            end += 2;
+        }
+        String left = host.substring(0, Math.max(0, start - 1));
+        String right = host.substring(Math.min(end, host.length()));
+        return "[" + left + "::" + right + "]:" + port;
+    }
 
-    /** Only Linux distributes the clients that come to a port over several listeners. */
-    private static final boolean LINUX = System.getProperty("os.name").equals("Linux");
-    private static final int CORES = Runtime.getRuntime().availableProcessors();
+    // The command line. From here on the three files are the same, but for the options.
 
     private static final String HELP = "usage: java AsyncEchoServer.java [OPTION...]\n"
             + "  --host ADDRESS       address to listen on; 0.0.0.0 for all [127.0.0.1]\n"
             + "  --port N             0 to 65535; 0 takes any free port [5051]\n"
             + "  --bufsize SIZE       bytes taken by one read, 1 to 1g [16k]\n"
             + "  --nagle              leave Nagle's algorithm on (no TCP_NODELAY) [off]\n"
-            + "  --max-connections N  1 to 1000000; further clients wait [10000]\n"
-            + "  --idle-timeout TIME  1ms to 500h; close a client silent so long [off]\n"
+            + "  --max-connections N  1 to 1000000; further clients wait [10000, or fewer if\n"
+            + "                       their buffers would take half of the heap]\n"
+            + "  --idle-timeout TIME  1ms to 500h; close a client silent for so long [off]\n"
             + "  --verbose            a line as each connection opens and closes [off]\n"
             + "  --trace              a line for each read: how many bytes it brought [off]\n"
             + "  --loops N            1 to 1024 event loops; few clients can all fall on one;\n"
             + "                       1 where the system is not Linux [half the cores]\n";
-
-    private String host = "127.0.0.1";
-    private int port = 5051;
-    private int bufferSize = 16 * 1024;
-    private int limit = 10_000; // of --max-connections
-    private long idleNanos; // 0 is for ever
-    private boolean nagle, verbose, trace;
-    private int loopCount = LINUX ? Math.max(1, CORES / 2) : 1;
 
     private void parse(String... args) {
         Deque<String> words = new ArrayDeque<>(List.of(args));
@@ -371,21 +531,38 @@ public class AsyncEchoServer implements AutoCloseable {
             String option = nextOption(words);
             switch (option) {
                 case "--host": host = value(option, words); break;
-                case "--port": port = number(option, words, 0, 65_535); break;
-                case "--bufsize": bufferSize = size(option, words, 1); break;
+                case "--port":
+                    port = (int) quantity(option, words, NUMBERS, "0", "65535");
+                    break;
+                case "--bufsize":
+                    bufferSize = (int) quantity(option, words, SIZES, "1", "1g");
+                    break;
                 case "--nagle": nagle = true; break;
-                case "--max-connections": limit = number(option, words, 1, 1_000_000); break;
-                case "--idle-timeout": idleNanos = nanos(option, words); break;
+                case "--max-connections":
+                    limit = (int) quantity(option, words, NUMBERS, "1", "1000000");
+                    break;
+                case "--idle-timeout":
+                    idleNanos = quantity(option, words, TIMES, "1ms", "500h");
+                    break;
                 case "--verbose": verbose = true; break;
                 case "--trace": trace = true; break;
-                case "--loops": loopCount = number(option, words, 1, 1024); break;
-                default: check(false, "unknown option " + option);
+                case "--loops":
+                    loopCount = (int) quantity(option, words, NUMBERS, "1", "1024");
+                    break;
+                default: fail("unknown option " + option);
             }
         }
-        check(LINUX || loopCount == 1, "--loops above 1 needs Linux");
-        check(!host.matches("[^:]*:[^:]*|.*]:.*|.*/.*"), // one colon: IPv6 has more
-                "--host takes a name or an address, and --port the port, not " + host);
+        checkHost(host);
+        if (loopCount > 1 && !LINUX) {
+            fail("--loops above 1 needs Linux");
+        }
     }
+
+    private static final Map<String, Long> NUMBERS = Map.of("", 1L);
+    private static final Map<String, Long> SIZES =
+            Map.of("", 1L, "k", 1L << 10, "m", 1L << 20, "g", 1L << 30); // in bytes
+    private static final Map<String, Long> TIMES = Map.of("us", 1_000L, "ms", 1_000_000L,
+            "s", 1_000_000_000L, "m", 60_000_000_000L, "h", 3_600_000_000_000L); // in ns
 
     /** The next option; --port=5050 counts as two words. */
     private static String nextOption(Deque<String> words) {
@@ -397,49 +574,52 @@ public class AsyncEchoServer implements AutoCloseable {
     }
 
     private static String value(String option, Deque<String> words) {
-        check(!words.isEmpty() && !words.peek().isEmpty() && !words.peek().startsWith("--"),
-                option + " needs a value");
+        if (words.isEmpty() || words.peek().isEmpty() || words.peek().startsWith("--")) {
+            fail(option + " needs a value");
+        }
         return words.remove();
     }
 
-    private static int number(String option, Deque<String> words, int least, int most) {
+    /** An amount with its unit, such as 5050, 16k or 2.5s, from least to most. */
+    private static long quantity(String option, Deque<String> words, Map<String, Long> units,
+            String least, String most) {
         String text = value(option, words);
-        double number = amount(text, Map.of("", 1.0));
-        check(number >= least && number <= most,
-                option + " takes a number from " + least + " to " + most + ", not " + text);
-        return (int) number;
+        long amount = amount(text, units);
+        if (amount < amount(least, units) || amount > amount(most, units)) {
+            fail(option + " takes a value from " + least + " to " + most + ", not " + text);
+        }
+        return amount;
     }
 
-    private static int size(String option, Deque<String> words, int least) {
-        String text = value(option, words);
-        double bytes = amount(text, Map.of("", 1.0, "k", 0x1p10, "m", 0x1p20, "g", 0x1p30));
-        check(bytes >= least && bytes <= 0x1p30,
-                option + " takes a size from " + least + " to 1g, such as 16k, not " + text);
-        return (int) bytes;
-    }
-
-    private static long nanos(String option, Deque<String> words) {
-        String text = value(option, words);
-        double nanos = amount(text,
-                Map.of("us", 1e3, "ms", 1e6, "s", 1e9, "m", 60e9, "h", 3600e9));
-        check(nanos >= 1e6 && nanos <= 500 * 3600e9,
-                option + " takes a time from 1ms to 500h, such as 2.5s, not " + text);
-        return (long) nanos;
-    }
-
-    /** The number in a text, times its unit, without which it is whole; -1 if it is none. */
-    private static double amount(String text, Map<String, Double> units) {
-        String digits = text.replaceAll("[a-zA-Z]*$", "");
-        Double unit = units.get(text.substring(digits.length()).toLowerCase(Locale.ROOT));
-        if (unit == null || !text.matches("[0-9]{1,10}([.][0-9]+[a-zA-Z]+|[a-zA-Z]*)")) {
+    /** How much a text says, in the smallest unit; -1 if it is not a whole number of these. */
+    private static long amount(String text, Map<String, Long> units) {
+        int end = text.length();
+        while (end > 0 && Character.isLetter(text.charAt(end - 1))) {
+            end--;
+        }
+        Long unit = units.get(text.substring(end).toLowerCase(Locale.ROOT));
+        String number = text.substring(0, end);
+        if (unit == null || !number.matches("[0-9]{1,10}([.][0-9]{1,10})?")) {
             return -1;
         }
-        return Double.parseDouble(digits) * unit;
+        try {
+            return new BigDecimal(number).multiply(new BigDecimal(unit)).longValueExact();
+        } catch (ArithmeticException e) {
+            return -1; // 5050.5 is no port
+        }
     }
 
-    private static void check(boolean rule, String message) {
-        if (!rule) {
-            throw new IllegalArgumentException(message + "; see --help");
+    /** An IPv6 address has more than one colon; a port does not belong here. */
+    private static void checkHost(String host) {
+        boolean oneColon = host.contains(":") && host.indexOf(':') == host.lastIndexOf(':');
+        boolean afterBracket = host.contains("]")
+                && host.lastIndexOf(':') > host.indexOf(']');
+        if (oneColon || afterBracket || host.contains("/")) {
+            fail("--host takes a name or an address, and --port the port, not " + host);
         }
+    }
+
+    private static void fail(String message) {
+        throw new IllegalArgumentException(message + "; see --help");
     }
 }

@@ -2060,6 +2060,17 @@ public class EchoClient {
     private static String beginning(String text, int most) {
         return text.replaceFirst("(?s)^(\\X{" + most + "}).*", "$1");
     }
+
+    /** A word as it can be pasted into a shell. */
+    private static String forShell(String word) {
+        boolean plain = !word.isEmpty() && !word.startsWith("=");
+        for (char c : word.toCharArray()) {
+            boolean letter = c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z';
+            boolean digit = c >= '0' && c <= '9';
+            plain &= letter || digit || "-_=./:,+@%".indexOf(c) >= 0;
+        }
+        return plain ? word : "'" + word.replace("'", "'\\''") + "'";
+    }
     // The result.
 
     /** What else a result depends on. */
@@ -2203,8 +2214,7 @@ public class EchoClient {
             if (failure instanceof Loss) {
                 return whyLost((Loss) failure);
             } else if (failure instanceof ConnectFailure) {
-                return "cannot connect to " + address(options.host, options.port) + ": "
-                        + whyNotConnected((ConnectFailure) failure);
+                return new ConnectAdvice(options).why((ConnectFailure) failure);
             } else if (failure instanceof FileNotFoundException) {
                 return "cannot write " + message;
             } else if (message.contains("native thread")) {
@@ -2228,7 +2238,8 @@ public class EchoClient {
                 return "timed out: nothing moved for " + time(options.timeoutNanos) + place
                         + adviceForSilence(loss);
             }
-            return "connection lost: " + loss.getMessage() + place + adviceForLoss(loss);
+            String what = loss.getMessage() == null ? "it was closed" : loss.getMessage();
+            return "connection lost: " + what + place + adviceForLoss(loss, what);
         }
 
         private String adviceForSilence(Loss loss) {
@@ -2236,16 +2247,17 @@ public class EchoClient {
                 return adviceForPart(loss);
             }
             if (loss.echoes > 0) {
-                return count(loss.echoes, "message") + " came back on this connection before:"
-                        + " the path or the server has gone silent; --timeout allows more"
-                        + (options.bench || loss.lineSent ? "" : "; or it waits for a line end,"
-                        + " which --line sends");
+                String advice = before(loss) + "the path or the server has gone silent;"
+                        + " --timeout allows more";
+                if (!options.bench && !loss.lineSent) {
+                    advice += "; does it wait for a line end, which --line sends?";
+                }
+                return advice;
             }
             if (loss.othersEchoes > 0) {
-                return "none came back on this connection, but others got "
-                        + count(loss.othersEchoes, "echo").replace("echos", "echoes")
-                        + ": is the server full (--max-connections), or does it serve one"
-                        + " client at a time?";
+                return count(loss.othersEchoes, "message") + " came back on other connections,"
+                        + " none on this: is the server full (--max-connections), or does it"
+                        + " serve one client at a time?";
             }
             String advice = "is it an echo server, is it full (--max-connections)";
             if (!loss.lineSent) {
@@ -2268,21 +2280,26 @@ public class EchoClient {
             return "does the server write all that it reads?";
         }
 
-        private String adviceForLoss(Loss loss) {
-            if (isOfNetwork("" + loss.getMessage())) {
+        private String adviceForLoss(Loss loss, String what) {
+            if (isOfNetwork(what)) {
                 return "the way to the server is gone: is the network up, is its machine?";
             }
             if (loss.receivedBytes > 0 && loss.receivedBytes < loss.size) {
                 return "does the server write all that it reads before it closes?";
             }
             if (loss.echoes == 0 && loss.othersEchoes > 0) {
-                return "other connections got their echoes: is the server full?";
+                return count(loss.othersEchoes, "message") + " came back on other connections,"
+                        + " none on this: is the server full?";
             }
             if (loss.echoes == 0) {
                 return "is it an echo server? it may say why it closed";
             }
-            return count(loss.echoes, "message") + " came back on this connection before: the"
-                    + " server may say why it closed";
+            return before(loss) + "the server may say why it closed";
+        }
+
+        private String before(Loss loss) {
+            String where = options.connect ? "other connections" : "this connection";
+            return count(loss.echoes, "message") + " came back on " + where + " before: ";
         }
 
         /** Whether the system says that nothing gets through, not that the server closed. */
@@ -2291,26 +2308,79 @@ public class EchoClient {
                     || message.contains("No route") || message.contains("is down");
         }
 
-        private String whyNotConnected(ConnectFailure failure) {
-            IOException reason = failure.reason;
-            String what = "" + reason.getMessage();
-            if (failure.address == null) {
-                return whyNotFound(reason);
-            } else if (reason instanceof BindException || what.contains("assign requested")) {
-                return what + "; " + adviceForPorts(failure.connectedBefore);
-            } else if (what.contains("refused")) {
-                return what + "; " + adviceForRefusal(failure);
-            } else if (reason instanceof SocketTimeoutException || what.contains("timed out")) {
-                return "no answer within " + time(options.timeoutNanos) + "; "
-                        + adviceForNoAnswer(failure);
-            } else if (what.contains("address type") || what.contains("Protocol family")) {
-                return "this Java runs without IPv6 (preferIPv4Stack, or the system has none)";
-            } else if (what.contains("Invalid argument")) {
-                return what + "; an address like fe80::1 needs its interface: fe80::1%eth0";
-            } else if (what.contains("open files")) {
-                return what + "; raise ulimit -n, or use less --parallel";
+        /** What came back is not what was sent, at this offset of the message. */
+        static String wrongEcho(Trip trip, int offset) {
+            ByteBuffer echo = trip.echo;
+            String sent = "nothing more";
+            boolean lineEnd = false;
+            if (offset < trip.message.remaining()) {
+                byte right = trip.message.get(trip.message.position() + offset);
+                sent = format("0x%02x", right);
+                lineEnd = right == '\n';
             }
-            return what + "; is the network up, is the address right?";
+            String advice = "the server, or something on the path, has changed it";
+            if (lineEnd && echo.get(offset) == '\r') {
+                advice = "the server ends lines with CRLF, as println does on Windows";
+            } else if (isNoText(echo, offset)) {
+                advice = "the server takes bytes for text: 0xef 0xbf 0xbd stands for a byte"
+                        + " that is no text";
+            } else if (trip.echoes < 1000) {
+                advice = "is it an echo server?";
+            }
+            return format("INVALID: %s %d, offset %d: sent %s, received 0x%02x; %s", trip.kind,
+                    trip.number, offset, sent, echo.get(offset), advice);
+        }
+
+        /** Whether U+FFFD stands there, which a decoder writes in place of what is no text. */
+        private static boolean isNoText(ByteBuffer echo, int offset) {
+            return offset + 2 < echo.limit() && echo.get(offset) == (byte) 0xef
+                    && echo.get(offset + 1) == (byte) 0xbf
+                    && echo.get(offset + 2) == (byte) 0xbd;
+        }
+    }
+
+    /** Why the server could not be reached, and what to do about it. */
+    static final class ConnectAdvice {
+        private final Options options;
+
+        ConnectAdvice(Options options) {
+            this.options = options;
+        }
+
+        String why(ConnectFailure failure) {
+            String where = "cannot connect to " + address(options.host, options.port);
+            if (failure.address == null) {
+                return where + ": " + whyNotFound(failure.reason);
+            }
+            String ip = failure.address.getHostAddress();
+            if (!options.host.equals(ip) && !options.host.contains(":")) {
+                where += " (" + ip + ")"; // a name can have several
+            }
+            return where + ": " + whatAndAdvice(failure);
+        }
+
+        private String whatAndAdvice(ConnectFailure failure) {
+            IOException reason = failure.reason;
+            String what = reason.getMessage() + "; ";
+            if (reason instanceof BindException || what.contains("assign requested")) {
+                what += adviceForPorts(failure.connectedBefore);
+            } else if (what.contains("refused")) {
+                what += adviceForRefusal(failure);
+            } else if (reason instanceof SocketTimeoutException) {
+                what = "no answer within " + time(options.timeoutNanos) + "; "
+                        + adviceForNoAnswer(failure);
+            } else if (what.contains("timed out")) {
+                what += adviceForNoAnswer(failure);
+            } else if (what.contains("address type") || what.contains("Protocol family")) {
+                what += "this Java runs without IPv6 (preferIPv4Stack, or the system has none)";
+            } else if (what.contains("Invalid argument")) {
+                what += "an address like fe80::1 needs its interface: fe80::1%eth0";
+            } else if (what.contains("open files")) {
+                what += "raise ulimit -n, or use less --parallel";
+            } else {
+                what += "is the network up, is the address right?";
+            }
+            return what;
         }
 
         private String whyNotFound(IOException reason) {
@@ -2336,7 +2406,9 @@ public class EchoClient {
             }
             String start = "java EchoServer.java --port " + options.port;
             String ip = failure.address.getHostAddress();
-            if (!ip.equals("127.0.0.1") && !failure.address.isAnyLocalAddress()) {
+            if (options.host.contains(":")) {
+                start += " --host " + options.host; // shorter than Java writes it
+            } else if (!ip.equals("127.0.0.1") && !failure.address.isAnyLocalAddress()) {
                 start += " --host " + ip;
             }
             return "is the server running? start it with: " + start;
@@ -2377,36 +2449,6 @@ public class EchoClient {
             } catch (IOException | NoSuchElementException e) {
                 return 0;
             }
-        }
-
-        /** What came back is not what was sent, at this offset of the message. */
-        static String wrongEcho(Trip trip, int offset) {
-            ByteBuffer echo = trip.echo;
-            String sent = "nothing more";
-            boolean lineEnd = false;
-            if (offset < trip.message.remaining()) {
-                byte right = trip.message.get(trip.message.position() + offset);
-                sent = format("0x%02x", right);
-                lineEnd = right == '\n';
-            }
-            String advice = "the server, or something on the path, has changed it";
-            if (lineEnd && echo.get(offset) == '\r') {
-                advice = "the server ends lines with CRLF, as println does on Windows";
-            } else if (isNoText(echo, offset)) {
-                advice = "the server takes bytes for text: 0xef 0xbf 0xbd stands for what is"
-                        + " none";
-            } else if (trip.echoes < 1000) {
-                advice = "is it an echo server?";
-            }
-            return format("INVALID: %s %d, offset %d: sent %s, received 0x%02x; %s", trip.kind,
-                    trip.number, offset, sent, echo.get(offset), advice);
-        }
-
-        /** Whether U+FFFD stands there, which a decoder writes in place of what is no text. */
-        private static boolean isNoText(ByteBuffer echo, int offset) {
-            return offset + 2 < echo.limit() && echo.get(offset) == (byte) 0xef
-                    && echo.get(offset + 1) == (byte) 0xbf
-                    && echo.get(offset + 2) == (byte) 0xbd;
         }
     }
 
@@ -2458,7 +2500,7 @@ public class EchoClient {
         private boolean warnOfOurselves() {
             if (ending.stoodStillNanos > 0) {
                 all.add("the client itself stood still for " + time(ending.stoodStillNanos)
-                        + ", suspended or without a free core; that is in these times");
+                        + ", suspended or without a free core: that is in these times");
                 return true;
             }
             Histogram wakeup = measured.wakeup;
@@ -2489,8 +2531,12 @@ public class EchoClient {
             if (needed <= options.parallel) {
                 return null;
             }
-            return format("one connection carries at most %s/s; --rate %s needs --parallel"
-                    + " %.0f", number(carried), options.rateText(), needed);
+            String most = format("one connection carries at most %s/s; --rate %s ",
+                    number(carried), options.rateText());
+            if (needed > Options.MOST_CONNECTIONS) {
+                return most + "is more than " + Options.MOST_CONNECTIONS + " can carry";
+            }
+            return most + format("needs --parallel %.0f", needed);
         }
 
         /** Of a schedule that was not kept, although no connection was lost. */
@@ -2728,10 +2774,8 @@ public class EchoClient {
 
         /** What was asked for. */
         private void addRun(Json json) {
-            if (measured.beganAt() != null) {
-                long second = measured.beganAt().getEpochSecond();
-                json.add("time", Instant.ofEpochSecond(second).toString());
-            }
+            long second = measured.beganAt().getEpochSecond();
+            json.add("time", Instant.ofEpochSecond(second).toString());
             json.add("command", options.command);
             json.add("host", options.host).add("port", options.port);
             json.add("address", result.serverAddress());
@@ -2873,10 +2917,7 @@ public class EchoClient {
         private static final int TOP = 160;
         private static final int BOTTOM = 590;
         private final int middle;
-        /** The axis goes from one step to another: step 9 is 1000 ns, 10 is 2, 11 is 5 us. */
-        private final int lowest;
-        private final int highest;
-
+        private final Axis axis;
         private final Result result;
         private final Options options;
         private final Phase warmup;
@@ -2897,21 +2938,7 @@ public class EchoClient {
                 least = Math.min(least, warmup.rtt.min());
                 greatest = Math.max(greatest, warmup.rtt.max());
             }
-            int step = 3; // 10 ns
-            while (valueAt(step + 1) <= least) {
-                step++;
-            }
-            lowest = step;
-            while (valueAt(step) < greatest || step < lowest + 2) {
-                step++;
-            }
-            highest = step;
-        }
-
-        /** The steps of the axis: 1, 2, 5, 10, 20, 50 and so on, in nanoseconds. */
-        private static double valueAt(int step) {
-            int[] digit = {1, 2, 5};
-            return digit[step % 3] * Math.pow(10, step / 3);
+            axis = new Axis(least, greatest);
         }
 
         String draw() {
@@ -2942,26 +2969,19 @@ public class EchoClient {
             label(30, 82, "", "start", format("mean %s, median %s, %s messages/s, %,d in all%s",
                     time(result.latency.mean()), time(result.latency.supported(50)),
                     number(result.messagesPerSecond), result.messages, waiting));
-            label(30, 112, "why", "start", shortened(result.end(), 130));
+            label(30, 112, "why", "start", shortened(result.end(), 130)); // or nothing
         }
 
         private double y(double nanos) {
-            double low = Math.log10(valueAt(lowest));
-            double share = (Math.log10(Math.max(valueAt(lowest), nanos)) - low)
-                    / (Math.log10(valueAt(highest)) - low);
-            return BOTTOM - 25 - share * (BOTTOM - TOP - 85); // room for words above and below
+            return BOTTOM - 25 - axis.share(nanos) * (BOTTOM - TOP - 85); // room for words
         }
 
         /** The lines across it, and what the dots and bars are. */
         private void drawPanel() {
             drawRectangle("warm", LEFT, middle);
-            boolean many = highest - lowest > 9; // then only 1, 10, 100 and so on
-            for (int step = lowest; step <= highest; step++) {
-                if (!many || step % 3 == 0) {
-                    double y = y(valueAt(step));
-                    add("<path class=\"grid\" d=\"M%d %.1fH%d\"/>", LEFT, y, RIGHT);
-                    label(LEFT - 8, y + 6, "small", "end", shortTime(valueAt(step)));
-                }
+            for (double value : axis.values()) {
+                add("<path class=\"grid\" d=\"M%d %.1fH%d\"/>", LEFT, y(value), RIGHT);
+                label(LEFT - 8, y(value) + 6, "small", "end", shortTime(value));
             }
             String when = "RTT, when it was sent";
             if (options.openLoop()) {
@@ -3020,7 +3040,7 @@ public class EchoClient {
             if (!series.single()) {
                 add("<path class=\"time bar\" d=\"%s\"/>", bars);
             }
-            String few = phase.messages() <= 100 ? " few" : "";
+            String few = measured.messages() <= 100 ? " few" : ""; // they can be larger
             add("<path class=\"time dot%s\" d=\"%s\"/>", few, dots);
         }
 
@@ -3085,6 +3105,50 @@ public class EchoClient {
         }
     }
 
+    /** The times on the left of the picture: logarithmic, from one round number to another. */
+    static final class Axis {
+        /** Step 9 is 1000 ns, 10 is 2 us, 11 is 5 us, 12 is 10 us, and so on. */
+        private final int lowest;
+        private final int highest;
+
+        /** From so many nanoseconds to so many, at least. */
+        Axis(double least, double greatest) {
+            int step = 3; // 10 ns
+            while (valueAt(step + 1) <= least) {
+                step++;
+            }
+            lowest = step;
+            step += 2;
+            while (valueAt(step) < greatest) {
+                step++;
+            }
+            highest = step;
+        }
+
+        private static double valueAt(int step) {
+            int[] digits = {1, 2, 5};
+            return digits[step % 3] * Math.pow(10, step / 3);
+        }
+
+        /** How far up a time is, from 0 to 1. */
+        double share(double nanos) {
+            double low = Math.log10(valueAt(lowest));
+            double high = Math.log10(valueAt(highest));
+            return Math.max(0, (Math.log10(Math.max(1, nanos)) - low) / (high - low));
+        }
+
+        /** The times that get a line: all steps; if these are many, 1, 10, 100 and so on. */
+        List<Double> values() {
+            List<Double> values = new ArrayList<>();
+            for (int step = lowest; step <= highest; step++) {
+                if (highest - lowest <= 9 || step % 3 == 0) {
+                    values.add(valueAt(step));
+                }
+            }
+            return values;
+        }
+    }
+
     // The files.
 
     /** The files that were asked for: opened before the run, written at its end. */
@@ -3093,36 +3157,36 @@ public class EchoClient {
         /** One of them. Its old content stays until there is a new one. */
         private static final class OutputFile {
             private final String name; // null if it was not asked for
+            /** Standard output or error, if it is that file; null if it is another. */
+            private final FileDescriptor standard;
+            /** This process had it open before: so it holds more than ours. */
             private final boolean shared;
             private FileOutputStream file;
 
             OutputFile(String name) {
                 this.name = name;
-                shared = name != null && isOpenHere(name);
+                if (isOpenAs("1")) {
+                    standard = FileDescriptor.out;
+                } else {
+                    standard = isOpenAs("2") ? FileDescriptor.err : null;
+                }
+                String[] numbers = new File("/dev/fd").list(); // null where there is none
+                shared = numbers != null && List.of(numbers).stream().anyMatch(this::isOpenAs);
             }
 
-            /**
-             * Whether this process has the file open already, such as /dev/stdout, a link to
-             * it, or a log that standard error goes to. Then it holds more than ours.
-             */
-            private static boolean isOpenHere(String name) {
-                String[] numbers = new File("/dev/fd").list(); // null where there is none
-                if (numbers != null) {
-                    for (String number : numbers) {
-                        try {
-                            if (Files.isSameFile(Path.of(name), Path.of("/dev/fd", number))) {
-                                return true;
-                            }
-                        } catch (IOException | InvalidPathException e) {
-                            // it does not exist yet, or that number is no longer in use
-                        }
-                    }
+            private boolean isOpenAs(String number) {
+                try {
+                    return name != null
+                            && Files.isSameFile(Path.of(name), Path.of("/dev/fd", number));
+                } catch (IOException | InvalidPathException e) {
+                    return false; // it does not exist yet, or the number is not in use
                 }
-                return false;
             }
 
             void open() throws IOException {
-                if (name != null) {
+                if (standard != null) {
+                    file = new FileOutputStream(standard); // goes on where others have written
+                } else if (name != null) {
                     file = new FileOutputStream(name, true); // to append
                 }
             }
@@ -3132,15 +3196,18 @@ public class EchoClient {
                 if (file == null) {
                     return true;
                 }
-                try (FileOutputStream open = file) {
-                    if (!shared && open.getChannel().size() > 0) {
-                        open.getChannel().truncate(0);
+                try {
+                    if (!shared && file.getChannel().size() > 0) {
+                        file.getChannel().truncate(0);
                     }
-                    open.write(content.getBytes(StandardCharsets.UTF_8));
+                    file.write(content.getBytes(StandardCharsets.UTF_8));
+                    if (standard == null) {
+                        file.close();
+                    }
                     return true;
                 } catch (IOException e) {
-                    err.println("[client] cannot write " + printable(name) + ": "
-                            + printable("" + e.getMessage()));
+                    err.println("[client] cannot write " + printable(name + ": "
+                            + e.getMessage()));
                     return false;
                 }
             }
@@ -3149,6 +3216,26 @@ public class EchoClient {
         private final OutputFile json;
         private final OutputFile hgrm;
         private final OutputFile plot;
+
+        /** The same file twice would hold only what is written last. */
+        static void check(Options options) {
+            Set<File> used = new HashSet<>();
+            String json = options.jsonToOut() ? null : options.json;
+            for (String name : Arrays.asList(json, options.hgrm, options.plot)) {
+                if (name != null && !name.equals("/dev/null") && !used.add(place(name))) {
+                    fail("--json, --hgrm and --plot need a file each, not twice " + name);
+                }
+            }
+        }
+
+        /** Where a file is, however its name is written. */
+        private static File place(String name) {
+            try {
+                return new File(name).getCanonicalFile();
+            } catch (IOException e) {
+                return new File(name).getAbsoluteFile();
+            }
+        }
 
         /** Opens all. If one can't be opened, nothing of an earlier run stays in the others. */
         OutputFiles(Options options) throws IOException {
@@ -3183,7 +3270,7 @@ public class EchoClient {
 
     /** What can be asked for, with the defaults. */
     static final class Options {
-        static final int MOST_CONNECTIONS = 65_535;
+        static final int MOST_CONNECTIONS = 65_535; // an address has no more ports
 
         String host = "127.0.0.1";
         int port = 5050;
@@ -3292,7 +3379,7 @@ public class EchoClient {
             checkHost(options.host);
             options.checkPairs(given);
             options.checkMessage();
-            options.checkFiles();
+            OutputFiles.check(options);
             return options;
         }
 
@@ -3314,7 +3401,9 @@ public class EchoClient {
                     break;
                 case "--duration": limit = new Limit(ENDLESS, nanos(option, words)); break;
                 case "--warmup": warmup = warmup(option, words); break;
-                case "--parallel": parallel = (int) number(option, words, "1", "65535"); break;
+                case "--parallel":
+                    parallel = (int) number(option, words, "1", "" + MOST_CONNECTIONS);
+                    break;
                 case "--rate":
                     rate = quantity(option, words, Map.of("", 1000L), "0.001", "10000000");
                     break;
@@ -3386,43 +3475,6 @@ public class EchoClient {
             if (line && size > 16 << 20) {
                 fail("--line takes a --size of at most 16m");
             }
-        }
-
-        /** The same file twice would hold only what is written last. */
-        private void checkFiles() {
-            Map<File, String> used = new HashMap<>();
-            Map<String, String> files = new TreeMap<>();
-            files.put("--json", jsonToOut() ? null : json);
-            files.put("--hgrm", hgrm);
-            files.put("--plot", plot);
-            files.forEach((option, name) -> {
-                if (name != null && !name.equals("/dev/null")) {
-                    String other = used.put(place(name), option);
-                    if (other != null) {
-                        fail(other + " and " + option + " name the same file, " + name);
-                    }
-                }
-            });
-        }
-
-        /** Where a file is, however it is written. */
-        private static File place(String name) {
-            try {
-                return new File(name).getCanonicalFile();
-            } catch (IOException e) {
-                return new File(name).getAbsoluteFile();
-            }
-        }
-
-        /** A word as it can be pasted into a shell. */
-        private static String forShell(String word) {
-            boolean plain = !word.isEmpty() && !word.startsWith("=");
-            for (char c : word.toCharArray()) {
-                boolean letter = c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z';
-                boolean digit = c >= '0' && c <= '9';
-                plain &= letter || digit || "-_=./:,+@%".indexOf(c) >= 0;
-            }
-            return plain ? word : "'" + word.replace("'", "'\\''") + "'";
         }
     }
 

@@ -1,26 +1,11 @@
-import java.io.IOException;
-import java.io.InputStream;
-import java.io.OutputStream;
-import java.io.PrintStream;
-import java.net.InetAddress;
-import java.net.ServerSocket;
-import java.net.Socket;
-import java.net.SocketTimeoutException;
+import java.io.*;
+import java.math.BigDecimal;
+import java.net.*;
 import java.time.LocalTime;
-import java.util.ArrayDeque;
-import java.util.Deque;
-import java.util.List;
-import java.util.Locale;
-import java.util.Map;
-import java.util.Set;
-import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.Executor;
-import java.util.concurrent.Executors;
-import java.util.concurrent.Semaphore;
-import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.concurrent.atomic.LongAdder;
+import java.util.*;
+import java.util.concurrent.*;
+import java.util.concurrent.atomic.*;
 import java.util.concurrent.locks.LockSupport;
-import java.util.function.BooleanSupplier;
 
 /**
  * A TCP echo server (RFC 862) with a thread for each client: what a client sends comes back
@@ -38,52 +23,68 @@ import java.util.function.BooleanSupplier;
  * One thread accepts clients. Each client then has a thread of its own, which reads, writes
  * back all that it has read, and only then reads again. So a client that sends and never reads
  * stops its own thread, holds one buffer, and harms nobody else.
+ *
+ * <p>Left out: TLS and UDP, because they are other protocols; several clients in one thread,
+ * because that is another program: AsyncEchoServer.
  */
 public class EchoServer implements AutoCloseable {
 
-    private static final String TAG = "[server] ";
-    private InetAddress local; // the address of the listener
+    // What can be asked for, with the defaults; see HELP at the end.
+    private String host = "127.0.0.1";
+    private int port = 5050; // 0 is any free one
+    private int bufferSize = 16 * 1024; // bytes taken by one read
+    private int limit = 10_000; // clients at the same time
+    private long idleNanos; // after so long a silence a client is closed; 0 is never
+    private boolean nagle;
+    private boolean verbose;
+    private boolean trace;
+    private boolean virtual;
+    private boolean spin;
+
     private ServerSocket listener;
     private Thread acceptor;
     private Executor threads; // starts a thread for each client
     private final Set<Socket> clients = ConcurrentHashMap.newKeySet();
     private Semaphore slots; // one permit for each client that may still be served
-    private final AtomicBoolean limitTold = new AtomicBoolean();
-    private final LongAdder served = new LongAdder();
-    private final LongAdder echoed = new LongAdder();
-    private PrintStream err = System.err;
+    private final AtomicBoolean limitIsTold = new AtomicBoolean();
+    private final LongAdder served = new LongAdder(); // clients
+    private final LongAdder echoed = new LongAdder(); // bytes
+    private volatile boolean closed;
 
-    /** Accepts clients until the server is closed; no other failure ends this loop. */
+    /** Accepts clients until the server is closed; no failure ends this loop. */
     private void acceptLoop() {
-        while (!listener.isClosed()) {
+        while (!closed) {
             try {
                 admit(listener.accept());
-            } catch (IOException | OutOfMemoryError e) {
+            } catch (Throwable e) { // out of descriptors, threads or memory: some will leave
                 pauseAfter(e);
             }
         }
     }
 
-    /** Has a client served in a thread of its own; at the limit, as soon as another leaves. */
+    /** Gives a client a thread of its own; at the limit, as soon as another client leaves. */
     private void admit(Socket client) {
-        if (slots.availablePermits() == 0 && limitTold.compareAndSet(false, true)) {
-            log("--max-connections " + limit + " reached: further clients wait");
-        }
+        tellOfLimit();
         slots.acquireUninterruptibly();
-        clients.add(client);
         try {
-            threads.execute(() -> serve(client));
-        } catch (OutOfMemoryError e) {
+            clients.add(client);
+            if (closed) { // while this client waited
+                release(client);
+            } else {
+                threads.execute(() -> serve(client));
+            }
+        } catch (Throwable e) { // there is no memory for it, or no thread
             release(client);
             throw e;
         }
     }
 
     private void serve(Socket client) {
-        String peer = client.getRemoteSocketAddress().toString().substring(1);
-        served.increment();
-        logVerbose(peer, "connected");
+        String peer = "a client";
         try {
+            served.increment();
+            peer = client.getRemoteSocketAddress().toString().substring(1);
+            logVerbose(peer, "connected");
             // Nagle's algorithm (RFC 896) would hold back the end of an echo until the client
             // has acknowledged its beginning, which the client delays by about 40 ms.
             client.setTcpNoDelay(!nagle);
@@ -94,9 +95,9 @@ public class EchoServer implements AutoCloseable {
         } catch (SocketTimeoutException e) {
             logVerbose(peer, "lost: idle for " + idleNanos / 1e9 + " s");
         } catch (IOException e) {
-            logVerbose(peer, listener.isClosed() ? "closed" : "lost: " + e.getMessage());
+            logVerbose(peer, closed ? "closed" : "lost: " + e.getMessage());
         } catch (OutOfMemoryError e) {
-            pauseAfter(e);
+            tell(e);
         } finally {
             release(client);
         }
@@ -105,8 +106,14 @@ public class EchoServer implements AutoCloseable {
     /** The echo itself: all that comes in goes out, until the client ends its side. */
     private void echo(InputStream in, OutputStream out) throws IOException {
         byte[] buffer = new byte[bufferSize];
-        int n;
-        while ((n = read(in, buffer)) >= 0) { // -1 is the end
+        while (true) {
+            if (spin) {
+                poll(in);
+            }
+            int n = in.read(buffer); // waits until there are some bytes
+            if (n < 0) {
+                return; // the client has ended its side
+            }
             if (trace) {
                 log(n + " bytes");
             }
@@ -115,15 +122,13 @@ public class EchoServer implements AutoCloseable {
         }
     }
 
-    /** Waits for bytes. With --spin it polls for 5 ms before it sleeps. */
-    private int read(InputStream in, byte[] buffer) throws IOException {
-        if (spin) {
-            long start = System.nanoTime();
-            while (in.available() == 0 && System.nanoTime() - start < 5_000_000) {
-                Thread.onSpinWait();
-            }
+    /** Asks for 5 ms, again and again, whether bytes have come: nobody has to be woken then. */
+    private void poll(InputStream in) throws IOException {
+        long start = System.nanoTime();
+        // Each available() takes the lock of the socket, for which close() waits, too.
+        while (!closed && in.available() == 0 && System.nanoTime() - start < 5_000_000) {
+            Thread.onSpinWait();
         }
-        return in.read(buffer);
     }
 
     /** Closes a client's socket and makes room for the next client. */
@@ -135,13 +140,31 @@ public class EchoServer implements AutoCloseable {
 
     /** Without a pause the same failure would come back 80,000 times a second. */
     private void pauseAfter(Throwable e) {
-        if (!listener.isClosed()) {
+        if (!closed) {
+            tell(e);
+            LockSupport.parkNanos(500_000_000); // meanwhile some clients will leave
+        }
+    }
+
+    private void tell(Throwable e) {
+        try {
             log("cannot serve a client, " + clients.size() + " open: " + e.getMessage());
-            LockSupport.parkNanos(500_000_000); // meanwhile some of those will leave
+        } catch (OutOfMemoryError noMemory) {
+            // not even for this line
+        }
+    }
+
+    private void tellOfLimit() {
+        if (slots.availablePermits() == 0 && limitIsTold.compareAndSet(false, true)) {
+            log("--max-connections " + limit + " reached: further clients wait");
         }
     }
 
     // That was the echo. The rest is housekeeping: start and stop, messages, the command line.
+
+    private static final String TAG = "[server] ";
+    private InetAddress local; // the address of the listener
+    private PrintStream err = System.err;
 
     public static void main(String... args) {
         int status = run(System.out, System.err, args);
@@ -152,42 +175,66 @@ public class EchoServer implements AutoCloseable {
 
     /** Serves until Ctrl-C, SIGTERM or an interrupt; returns the exit status: 0, 1 or 2. */
     static int run(PrintStream out, PrintStream err, String... args) {
-        try {
-            if (List.of(args).contains("--help") || List.of(args).contains("-h")) {
-                out.print(HELP);
-            } else {
-                EchoServer server = start(args);
-                server.err = err;
-                server.serve(out);
-            }
+        if (List.of(args).contains("--help") || List.of(args).contains("-h")) {
+            out.print(HELP);
             return out.checkError() ? 1 : 0;
-        } catch (IOException | RuntimeException | OutOfMemoryError e) {
-            err.println(TAG + ("" + e.getMessage()).replaceAll("\\p{Cc}", "."));
-            return e instanceof IllegalArgumentException ? 2 : 1;
         }
+        EchoServer server = new EchoServer();
+        server.err = err;
+        try {
+            server.open(args);
+        } catch (IllegalArgumentException e) {
+            server.log(printable(e.getMessage()));
+            return 2;
+        } catch (IOException | OutOfMemoryError e) {
+            server.log(printable(e.getMessage()));
+            return 1;
+        }
+        return server.serve(out);
     }
 
-    /** Starts a server with the arguments of a command line; it accepts when this returns. */
+    /**
+     * Starts a server with the arguments of a command line; it accepts when this returns.
+     *
+     * @throws IllegalArgumentException if the arguments are wrong
+     * @throws IOException if it cannot listen there
+     */
     static EchoServer start(String... args) throws IOException {
         EchoServer server = new EchoServer();
-        server.parse(args);
-        server.listen();
+        server.open(args);
         return server;
     }
 
-    private void listen() throws IOException {
+    private void open(String... args) throws IOException {
+        parse(args);
+        limitByHeap();
         slots = new Semaphore(limit);
-        threads = virtual ? virtualThreads() : task -> startThread("client", task);
+        threads = task -> startThread("client", task);
+        if (virtual) {
+            threads = virtualThreads();
+        }
         try {
             local = InetAddress.getByName(host);
             // Up to 4096 clients may wait to be accepted; many systems allow fewer.
             listener = new ServerSocket(port, 4096, local);
-        } catch (IOException e) {
+            acceptor = startThread("accept", this::acceptLoop);
+        } catch (IOException | OutOfMemoryError e) {
+            close(); // whatever was opened
             throw new IOException("cannot listen on " + address(host, port) + ": "
-                    + e.getMessage() + "; --host takes an address of this machine, --port a"
-                    + " free port (0 finds one)");
+                    + e.getMessage() + advice(e), e);
         }
-        acceptor = startThread("accept", this::acceptLoop);
+    }
+
+    /** No more clients than half of the heap has buffers for; the rest needs some, too. */
+    private void limitByHeap() {
+        long most = Math.max(1, Runtime.getRuntime().maxMemory() / 2 / bufferSize);
+        if (most < limit) {
+            long megabytes = 1 + 2L * limit * bufferSize / (1 << 20);
+            log("--max-connections " + most + ", not " + limit + ": more buffers would take"
+                    + " over half of the memory that Java may use; java -Xmx" + megabytes
+                    + "m allows them");
+            limit = (int) most;
+        }
     }
 
     /** A virtual thread for each task (JEP 444), by reflection, because Java 11 has none. */
@@ -200,12 +247,23 @@ public class EchoServer implements AutoCloseable {
         }
     }
 
-    /** Starts a thread that does not keep the program alive. */
-    private static Thread startThread(String name, Runnable task) {
-        Thread thread = new Thread(task, name);
-        thread.setDaemon(true);
-        thread.start();
-        return thread;
+    /** What can be done about a failed start: each cause has its own advice. */
+    private static String advice(Throwable e) {
+        String cause = String.valueOf(e.getMessage());
+        if (e instanceof UnknownHostException) {
+            return "; --host takes an address or a name of this machine";
+        } else if (cause.contains("Permission denied")) {
+            return "; the system wants a privilege for a port below 1024";
+        } else if (cause.contains("in use")) {
+            return "; another program has this port: --port 0 takes any free one";
+        } else if (cause.contains("assign requested")) {
+            return "; --host takes an address of this machine";
+        } else if (cause.contains("open files")) {
+            return "; allow more open files (ulimit -n)";
+        } else if (cause.contains("native thread")) {
+            return "; allow more processes (ulimit -u, or the limit of a container)";
+        }
+        return "";
     }
 
     /** The port it listens on, also when 0 was asked for. */
@@ -219,49 +277,94 @@ public class EchoServer implements AutoCloseable {
     }
 
     /** Announces the server, waits until it is told to stop, and sums up. */
-    private void serve(PrintStream out) {
+    private int serve(PrintStream out) {
         Thread hook = new Thread(() -> closeAndSumUp(out), "stop");
-        Runtime.getRuntime().addShutdownHook(hook); // Ctrl-C and SIGTERM run it
         try {
-            out.println(TAG + "listening on " + address(local.getHostAddress(), port()));
-            if (local.getHostAddress().equals("127.0.0.1")) {
-                out.println(TAG + "loopback only; for all interfaces use --host 0.0.0.0");
-            } else if (local.isAnyLocalAddress()) {
-                out.println(TAG + "all interfaces, IPv4 and IPv6 (unless Java runs without)");
-            }
+            Runtime.getRuntime().addShutdownHook(hook); // Ctrl-C and SIGTERM run it
+            announce(out);
             Thread.sleep(Long.MAX_VALUE);
-        } catch (InterruptedException e) {
-            // told to stop
+        } catch (InterruptedException | IllegalStateException e) {
+            // told to stop; or already while it started, then there can't be a hook any more
         } finally { // Ctrl-C in jshell comes here, too
-            Runtime.getRuntime().removeShutdownHook(hook);
-            closeAndSumUp(out);
+            removeHook(hook);
+        }
+        return closeAndSumUp(out) ? 0 : 1;
+    }
+
+    private void announce(PrintStream out) {
+        out.println(TAG + "listening on " + address(local.getHostAddress(), port()));
+        if (local.getHostAddress().equals("127.0.0.1")) {
+            out.println(TAG + "loopback only; for all interfaces use --host 0.0.0.0");
+        } else if (local.isAnyLocalAddress()) {
+            out.println(TAG + "all interfaces, IPv4, and IPv6 where Java uses it");
         }
     }
 
-    /** Takes less than a second, even if nobody reads what the server prints. */
-    private void closeAndSumUp(PrintStream out) {
-        close();
-        String connections = served.sum() == 1 ? " connection, " : " connections, ";
-        Thread summary = startThread("summary", () -> out.println(TAG + "served " + served
-                + connections + echoed + " bytes echoed"));
-        waitUntil(() -> !summary.isAlive());
+    private static void removeHook(Thread hook) {
+        try {
+            Runtime.getRuntime().removeShutdownHook(hook);
+        } catch (IllegalStateException e) {
+            // it is running
+        }
     }
 
-    /** Closes the listener and every connection, waits for their threads; 0.25 s at most. */
+    /**
+     * Takes less than a second. A thread of its own prints the summary, because println waits
+     * while nobody reads the pipe that it prints to. Returns whether it could be printed.
+     */
+    private boolean closeAndSumUp(PrintStream out) {
+        close();
+        AtomicBoolean printed = new AtomicBoolean();
+        String connections = served.sum() == 1 ? " connection, " : " connections, ";
+        runFor(250, "summary", () -> {
+            out.println(TAG + "served " + served + connections + echoed + " bytes echoed");
+            printed.set(!out.checkError());
+        });
+        return printed.get();
+    }
+
+    /**
+     * Closes the listener and every connection, and waits for their threads, for half a second
+     * at most. Nobody is served after it.
+     */
     @Override
     public void close() {
-        closeQuietly(listener);
-        waitUntil(() -> {
-            clients.forEach(EchoServer::closeQuietly);
-            return clients.isEmpty() && !acceptor.isAlive();
-        });
+        closed = true;
+        if (listener != null) {
+            closeQuietly(listener);
+            // In a thread of its own, because a busy client can hold the lock of its socket.
+            runFor(500, "close", this::closeClients);
+        }
     }
 
-    private static void waitUntil(BooleanSupplier done) {
-        long start = System.nanoTime();
-        while (!done.getAsBoolean() && System.nanoTime() - start < 250_000_000) {
+    private void closeClients() {
+        for (int i = 0; i < 500 && isBusy(); i++) {
+            clients.forEach(EchoServer::closeQuietly);
             LockSupport.parkNanos(1_000_000);
         }
+    }
+
+    private boolean isBusy() {
+        return !clients.isEmpty() || acceptor != null && acceptor.isAlive();
+    }
+
+    /** Runs a task in a thread of its own, and waits for it so many milliseconds at most. */
+    private static void runFor(int millis, String name, Runnable task) {
+        try {
+            startThread(name, task).join(millis);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        } catch (OutOfMemoryError e) {
+            task.run(); // there is no thread left
+        }
+    }
+
+    /** Starts a thread that does not keep the program alive. */
+    private static Thread startThread(String name, Runnable task) {
+        Thread thread = new Thread(task, name);
+        thread.setDaemon(true);
+        thread.start();
+        return thread;
     }
 
     private static void closeQuietly(AutoCloseable socket) {
@@ -282,33 +385,44 @@ public class EchoServer implements AutoCloseable {
         }
     }
 
-    /** Such as 127.0.0.1:5050 or [::1]:5050, which Java would write as 0:0:0:0:0:0:0:1. */
-    private static String address(String host, int port) {
-        boolean bare = host.contains(":") && !host.startsWith("[");
-        String name = bare ? "[" + host.replaceFirst("(^|:)0(:0)+(:|$)", "::") + "]" : host;
-        return name + ":" + port;
+    /** The text with a dot for each character that would steer a terminal. */
+    private static String printable(String text) {
+        return String.valueOf(text).replaceAll("\\p{Cntrl}", ".");
     }
 
-    // The command line.
+    /** Such as 127.0.0.1:5050 or [::1]:5050, which Java would write as 0:0:0:0:0:0:0:1. */
+    private static String address(String host, int port) {
+        if (!host.contains(":") || host.startsWith("[")) {
+            return host + ":" + port;
+        }
+        String padded = ":" + host + ":"; // so each of its numbers is between two colons
+        int start = padded.indexOf(":0:0:");
+        if (start < 0) {
+            return "[" + host + "]:" + port;
+        }
+        int end = start;
+        while (padded.startsWith(":0:", end)) {
+            end += 2;
+        }
+        String left = host.substring(0, Math.max(0, start - 1));
+        String right = host.substring(Math.min(end, host.length()));
+        return "[" + left + "::" + right + "]:" + port;
+    }
+
+    // The command line. From here on the three files are the same, but for the options.
 
     private static final String HELP = "usage: java EchoServer.java [OPTION...]\n"
             + "  --host ADDRESS       address to listen on; 0.0.0.0 for all [127.0.0.1]\n"
             + "  --port N             0 to 65535; 0 takes any free port [5050]\n"
             + "  --bufsize SIZE       bytes taken by one read, 1 to 1g [16k]\n"
             + "  --nagle              leave Nagle's algorithm on (no TCP_NODELAY) [off]\n"
-            + "  --max-connections N  1 to 1000000; further clients wait [10000]\n"
-            + "  --idle-timeout TIME  1ms to 500h; close a client silent so long [off]\n"
+            + "  --max-connections N  1 to 1000000; further clients wait [10000, or fewer if\n"
+            + "                       their buffers would take half of the heap]\n"
+            + "  --idle-timeout TIME  1ms to 500h; close a client silent for so long [off]\n"
             + "  --verbose            a line as each connection opens and closes [off]\n"
             + "  --trace              a line for each read: how many bytes it brought [off]\n"
             + "  --virtual            virtual threads (JDK 21 and later) [off]\n"
             + "  --spin               poll for 5 ms before blocking in read [off]\n";
-
-    private String host = "127.0.0.1";
-    private int port = 5050;
-    private int bufferSize = 16 * 1024;
-    private int limit = 10_000; // of --max-connections
-    private long idleNanos; // 0 is for ever
-    private boolean nagle, verbose, trace, virtual, spin;
 
     private void parse(String... args) {
         Deque<String> words = new ArrayDeque<>(List.of(args));
@@ -316,21 +430,37 @@ public class EchoServer implements AutoCloseable {
             String option = nextOption(words);
             switch (option) {
                 case "--host": host = value(option, words); break;
-                case "--port": port = number(option, words, 0, 65_535); break;
-                case "--bufsize": bufferSize = size(option, words, 1); break;
+                case "--port":
+                    port = (int) quantity(option, words, NUMBERS, "0", "65535");
+                    break;
+                case "--bufsize":
+                    bufferSize = (int) quantity(option, words, SIZES, "1", "1g");
+                    break;
                 case "--nagle": nagle = true; break;
-                case "--max-connections": limit = number(option, words, 1, 1_000_000); break;
-                case "--idle-timeout": idleNanos = nanos(option, words); break;
+                case "--max-connections":
+                    limit = (int) quantity(option, words, NUMBERS, "1", "1000000");
+                    break;
+                case "--idle-timeout":
+                    idleNanos = quantity(option, words, TIMES, "1ms", "500h");
+                    break;
                 case "--verbose": verbose = true; break;
                 case "--trace": trace = true; break;
                 case "--virtual": virtual = true; break;
                 case "--spin": spin = true; break;
-                default: check(false, "unknown option " + option);
+                default: fail("unknown option " + option);
             }
         }
-        check(!host.matches("[^:]*:[^:]*|.*]:.*|.*/.*"), // one colon: IPv6 has more
-                "--host takes a name or an address, and --port the port, not " + host);
+        checkHost(host);
+        if (virtual && spin) { // one that polls lets no other run
+            fail("--virtual and --spin exclude each other");
+        }
     }
+
+    private static final Map<String, Long> NUMBERS = Map.of("", 1L);
+    private static final Map<String, Long> SIZES =
+            Map.of("", 1L, "k", 1L << 10, "m", 1L << 20, "g", 1L << 30); // in bytes
+    private static final Map<String, Long> TIMES = Map.of("us", 1_000L, "ms", 1_000_000L,
+            "s", 1_000_000_000L, "m", 60_000_000_000L, "h", 3_600_000_000_000L); // in ns
 
     /** The next option; --port=5050 counts as two words. */
     private static String nextOption(Deque<String> words) {
@@ -342,49 +472,52 @@ public class EchoServer implements AutoCloseable {
     }
 
     private static String value(String option, Deque<String> words) {
-        check(!words.isEmpty() && !words.peek().isEmpty() && !words.peek().startsWith("--"),
-                option + " needs a value");
+        if (words.isEmpty() || words.peek().isEmpty() || words.peek().startsWith("--")) {
+            fail(option + " needs a value");
+        }
         return words.remove();
     }
 
-    private static int number(String option, Deque<String> words, int least, int most) {
+    /** An amount with its unit, such as 5050, 16k or 2.5s, from least to most. */
+    private static long quantity(String option, Deque<String> words, Map<String, Long> units,
+            String least, String most) {
         String text = value(option, words);
-        double number = amount(text, Map.of("", 1.0));
-        check(number >= least && number <= most,
-                option + " takes a number from " + least + " to " + most + ", not " + text);
-        return (int) number;
+        long amount = amount(text, units);
+        if (amount < amount(least, units) || amount > amount(most, units)) {
+            fail(option + " takes a value from " + least + " to " + most + ", not " + text);
+        }
+        return amount;
     }
 
-    private static int size(String option, Deque<String> words, int least) {
-        String text = value(option, words);
-        double bytes = amount(text, Map.of("", 1.0, "k", 0x1p10, "m", 0x1p20, "g", 0x1p30));
-        check(bytes >= least && bytes <= 0x1p30,
-                option + " takes a size from " + least + " to 1g, such as 16k, not " + text);
-        return (int) bytes;
-    }
-
-    private static long nanos(String option, Deque<String> words) {
-        String text = value(option, words);
-        double nanos = amount(text,
-                Map.of("us", 1e3, "ms", 1e6, "s", 1e9, "m", 60e9, "h", 3600e9));
-        check(nanos >= 1e6 && nanos <= 500 * 3600e9,
-                option + " takes a time from 1ms to 500h, such as 2.5s, not " + text);
-        return (long) nanos;
-    }
-
-    /** The number in a text, times its unit, without which it is whole; -1 if it is none. */
-    private static double amount(String text, Map<String, Double> units) {
-        String digits = text.replaceAll("[a-zA-Z]*$", "");
-        Double unit = units.get(text.substring(digits.length()).toLowerCase(Locale.ROOT));
-        if (unit == null || !text.matches("[0-9]{1,10}([.][0-9]+[a-zA-Z]+|[a-zA-Z]*)")) {
+    /** How much a text says, in the smallest unit; -1 if it is not a whole number of these. */
+    private static long amount(String text, Map<String, Long> units) {
+        int end = text.length();
+        while (end > 0 && Character.isLetter(text.charAt(end - 1))) {
+            end--;
+        }
+        Long unit = units.get(text.substring(end).toLowerCase(Locale.ROOT));
+        String number = text.substring(0, end);
+        if (unit == null || !number.matches("[0-9]{1,10}([.][0-9]{1,10})?")) {
             return -1;
         }
-        return Double.parseDouble(digits) * unit;
+        try {
+            return new BigDecimal(number).multiply(new BigDecimal(unit)).longValueExact();
+        } catch (ArithmeticException e) {
+            return -1; // 5050.5 is no port
+        }
     }
 
-    private static void check(boolean rule, String message) {
-        if (!rule) {
-            throw new IllegalArgumentException(message + "; see --help");
+    /** An IPv6 address has more than one colon; a port does not belong here. */
+    private static void checkHost(String host) {
+        boolean oneColon = host.contains(":") && host.indexOf(':') == host.lastIndexOf(':');
+        boolean afterBracket = host.contains("]")
+                && host.lastIndexOf(':') > host.indexOf(']');
+        if (oneColon || afterBracket || host.contains("/")) {
+            fail("--host takes a name or an address, and --port the port, not " + host);
         }
+    }
+
+    private static void fail(String message) {
+        throw new IllegalArgumentException(message + "; see --help");
     }
 }
