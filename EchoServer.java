@@ -50,6 +50,8 @@ public class EchoServer implements AutoCloseable {
     private final LongAdder served = new LongAdder(); // clients
     private final LongAdder echoed = new LongAdder(); // bytes
     private volatile boolean closed;
+    /** With --spin, a permit for each thread that may poll. */
+    private final Semaphore polls = new Semaphore(Runtime.getRuntime().availableProcessors());
 
     /** Accepts clients until the server is closed; no failure ends this loop. */
     private void acceptLoop() {
@@ -106,7 +108,7 @@ public class EchoServer implements AutoCloseable {
     /** The echo itself: all that comes in goes out, until the client ends its side. */
     private void echo(InputStream in, OutputStream out) throws IOException {
         byte[] buffer = new byte[bufferSize];
-        while (true) {
+        while (!closed) {
             if (spin) {
                 poll(in);
             }
@@ -124,10 +126,17 @@ public class EchoServer implements AutoCloseable {
 
     /** Asks for 5 ms, again and again, whether bytes have come: nobody has to be woken then. */
     private void poll(InputStream in) throws IOException {
-        long start = System.nanoTime();
-        // Each available() takes the lock of the socket, for which close() waits, too.
-        while (!closed && in.available() == 0 && System.nanoTime() - start < 5_000_000) {
-            Thread.onSpinWait();
+        if (!polls.tryAcquire()) {
+            return; // one for each core is enough: more would keep the cores from each other
+        }
+        try {
+            long start = System.nanoTime();
+            // Each available() takes the lock of the socket, for which close() waits, too.
+            while (!closed && in.available() == 0 && System.nanoTime() - start < 5_000_000) {
+                Thread.onSpinWait();
+            }
+        } finally {
+            polls.release();
         }
     }
 
