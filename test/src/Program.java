@@ -1,183 +1,152 @@
-import java.io.BufferedReader;
-import java.io.IOException;
-import java.io.InputStream;
-import java.io.InputStreamReader;
-import java.io.UncheckedIOException;
+import java.io.*;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.List;
-import java.util.concurrent.CopyOnWriteArrayList;
+import java.nio.file.*;
+import java.util.*;
 import java.util.concurrent.TimeUnit;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
-import java.util.stream.Stream;
 
-/** One of the three programs, running as a process under the java that runs the tests. */
+/** A program that runs as a process of its own. What it prints is collected. */
 final class Program implements AutoCloseable {
-    private static final Pattern LISTENING = Pattern.compile("listening on .*:([0-9]+)");
+    static final Path ROOT = Path.of(System.getProperty("echo.root")).toAbsolutePath().normalize();
+    static final String CLASSES = System.getProperty("echo.classes");
+    static final String JAVA = Path.of(System.getProperty("java.home"), "bin", "java").toString();
 
     private final Process process;
-    private final List<String> out = new CopyOnWriteArrayList<>();
-    private final List<String> err = new CopyOnWriteArrayList<>();
-    private final Thread outReader;
-    private final Thread errReader;
+    private final Output out;
+    private final Output err;
 
-    private Program(List<String> command) throws IOException {
-        process = new ProcessBuilder(command).start();
-        process.getOutputStream().close();
-        outReader = collect(process.getInputStream(), out);
-        errReader = collect(process.getErrorStream(), err);
-        // A test JVM that is itself stopped must not leave servers behind.
-        Runtime.getRuntime().addShutdownHook(new Thread(process::destroyForcibly));
+    private Program(Process process) {
+        this.process = process;
+        out = new Output(process.getInputStream());
+        err = new Output(process.getErrorStream());
     }
 
-    static Program launch(String mainClass, String... args) throws IOException {
-        return new Program(command(List.of(), mainClass, args));
+    /** One of the three programs, compiled, on the JDK of the tests. */
+    static Program java(String name, String... arguments) throws IOException {
+        return java(List.of(), name, arguments);
     }
 
-    /** With options for the JVM itself. */
-    static Program launchWith(List<String> jvmOptions, String mainClass, String... args)
+    /** The same, with options for the JVM. */
+    static Program java(List<String> options, String name, String... arguments)
             throws IOException {
-        return new Program(command(jvmOptions, mainClass, args));
+        List<String> command = new ArrayList<>(List.of(JAVA));
+        command.addAll(options);
+        command.addAll(List.of("-XX:TieredStopAtLevel=1", "-Xshare:auto", "-cp", CLASSES, name));
+        command.addAll(List.of(arguments));
+        return command(command.toArray(new String[0]));
     }
 
-    /** Under a limit that the shell sets first, such as "ulimit -n 120". */
-    static Program launchUnder(String limit, String mainClass, String... args) throws IOException {
-        List<String> command = new ArrayList<>(List.of("bash", "-c", limit + "; exec \"$@\"", "-"));
-        command.addAll(command(List.of(), mainClass, args));
-        return new Program(command);
+    /** Any command, in the folder of the project. */
+    static Program command(String... command) throws IOException {
+        return start(new ProcessBuilder(command).directory(ROOT.toFile()));
     }
 
-    private static List<String> command(List<String> jvmOptions, String mainClass, String... args) {
-        List<String> command = new ArrayList<>();
-        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-        command.addAll(jvmOptions);
-        command.addAll(List.of("-cp", System.getProperty("echo.classes"), mainClass));
-        command.addAll(Arrays.asList(args));
-        return command;
+    static Program start(ProcessBuilder builder) throws IOException {
+        return new Program(builder.start());
     }
 
-    private static Thread collect(InputStream stream, List<String> lines) {
-        Thread reader = new Thread(() -> {
-            try (BufferedReader text = new BufferedReader(
-                    new InputStreamReader(stream, StandardCharsets.UTF_8))) {
-                for (String line = text.readLine(); line != null; line = text.readLine()) {
-                    lines.add(line);
-                }
-            } catch (IOException e) {
-                lines.add("(cannot read what the program prints: " + e + ")");
-            }
-        });
-        reader.setDaemon(true);
-        reader.start();
-        return reader;
-    }
-
-    /** Waits for the line that tells the port. */
-    int port() {
-        TestSupport.until("the program listens", () -> !out.isEmpty() || !process.isAlive());
-        Matcher listening = LISTENING.matcher(out.isEmpty() ? "" : out.get(0));
-        if (!listening.find()) {
-            throw new AssertionError("not a listening line: " + out + ", on stderr: " + err);
+    /** Waits for its end; returns its exit status. */
+    int end(int seconds) throws InterruptedException {
+        if (!process.waitFor(seconds, TimeUnit.SECONDS)) {
+            throw new AssertionError("still runs after " + seconds + " s\n" + out() + err());
         }
-        return Integer.parseInt(listening.group(1));
+        out.end();
+        err.end();
+        return process.exitValue();
     }
 
-    /** The lines on standard output so far. */
-    List<String> out() {
-        return out;
+    String out() {
+        return out.text();
     }
 
-    /** The lines on standard error so far. */
-    List<String> err() {
-        return err;
+    String err() {
+        return err.text();
+    }
+
+    /** Waits until its standard output has this in it; returns all of that. */
+    String awaitOut(String text) throws InterruptedException {
+        return out.await(text, process);
+    }
+
+    String awaitErr(String text) throws InterruptedException {
+        return err.await(text, process);
+    }
+
+    /** The port that a server says it listens on. */
+    int port() throws InterruptedException {
+        awaitOut("listening on");
+        while (!out().contains("\n")) {
+            Thread.sleep(5);
+        }
+        String line = out().split("\n")[0].trim();
+        return Integer.parseInt(line.substring(line.lastIndexOf(':') + 1));
     }
 
     long pid() {
         return process.pid();
     }
 
-    /** Sends it SIGTERM; the Process itself would also close the streams that are still read. */
-    void terminate() {
-        process.toHandle().destroy();
+    boolean runs() {
+        return process.isAlive();
     }
 
-    /** Sends it SIGINT, as Ctrl-C does; the shell's own kill is on every Unix. */
-    void interrupt() throws IOException, InterruptedException {
-        new ProcessBuilder("bash", "-c", "kill -INT " + pid()).start().waitFor();
+    OutputStream in() {
+        return process.getOutputStream();
     }
 
-    /** Waits until it has ended and all that it printed is here. */
-    int exitCode() throws InterruptedException {
-        if (!process.waitFor(TestSupport.PATIENCE_MILLIS, TimeUnit.MILLISECONDS)) {
-            throw new AssertionError("still running; stdout: " + out + ", stderr: " + err);
-        }
-        outReader.join(TestSupport.PATIENCE_MILLIS);
-        errReader.join(TestSupport.PATIENCE_MILLIS);
-        return process.exitValue();
+    /** Such as TERM, INT, STOP, CONT. */
+    void signal(String name) throws Exception {
+        new ProcessBuilder("kill", "-" + name, "" + pid()).inheritIO().start().waitFor();
     }
 
-    /** Processor time it has used. */
-    long cpuMillis() {
-        return process.info().totalCpuDuration().orElseThrow().toMillis();
-    }
-
-    /** Open descriptors; needs Linux, as all that follow. */
-    long descriptors() {
-        try (Stream<Path> files = Files.list(Path.of("/proc/" + pid() + "/fd"))) {
-            return files.count();
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
-    }
-
-    long threads() {
-        return status("Threads");
-    }
-
-    /** Memory that is in RAM, in KiB. */
-    long residentKib() {
-        return status("VmRSS");
-    }
-
-    /** Address space, in KiB. */
-    long addressSpaceKib() {
-        return status("VmSize");
-    }
-
-    /** Lets it have no more address space than this, from now on. */
-    void limitAddressSpace(long kib) throws IOException, InterruptedException {
-        int status = new ProcessBuilder("prlimit", "--pid", "" + pid(), "--as=" + kib * 1024)
-                .start().waitFor();
-        if (status != 0) {
-            throw new AssertionError("prlimit failed: " + status);
-        }
-    }
-
-    private long status(String name) {
-        try {
-            for (String line : Files.readAllLines(Path.of("/proc/" + pid() + "/status"))) {
-                if (line.startsWith(name + ":")) {
-                    return Long.parseLong(line.replaceAll("[^0-9]", ""));
-                }
-            }
-            throw new AssertionError("no " + name + " in the status of the process");
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
-    }
-
-    /** Ends it at once, if it has not ended by itself. */
     @Override
     public void close() {
+        process.descendants().forEach(ProcessHandle::destroyForcibly);
         process.destroyForcibly();
-        try {
-            exitCode();
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
+    }
+
+    /** Waits until something is so; fails after so many seconds. */
+    static void await(int seconds, String what, java.util.function.BooleanSupplier so)
+            throws InterruptedException {
+        long end = System.nanoTime() + seconds * 1_000_000_000L;
+        while (!so.getAsBoolean()) {
+            if (System.nanoTime() > end) {
+                throw new AssertionError("not within " + seconds + " s: " + what);
+            }
+            Thread.sleep(2);
+        }
+    }
+
+    private static final class Output {
+        private final ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        private final Thread reader;
+
+        Output(InputStream in) {
+            reader = new Thread(() -> {
+                try {
+                    in.transferTo(bytes);
+                } catch (IOException e) {
+                    // the process was killed
+                }
+            });
+            reader.setDaemon(true);
+            reader.start();
+        }
+
+        String text() {
+            return bytes.toString(StandardCharsets.UTF_8);
+        }
+
+        void end() throws InterruptedException {
+            reader.join(2000);
+        }
+
+        String await(String text, Process process) throws InterruptedException {
+            Program.await(30, "\"" + text + "\" in: " + text(),
+                    () -> text().contains(text) || !process.isAlive() && !reader.isAlive());
+            if (!text().contains(text)) {
+                throw new AssertionError("ended without \"" + text + "\": " + text());
+            }
+            return text();
         }
     }
 }
