@@ -114,7 +114,7 @@ public class AsyncEchoServer implements AutoCloseable {
                     read();
                 }
             } catch (IOException | RuntimeException | OutOfMemoryError e) {
-                fail(e);
+                lose(e);
             }
         }
 
@@ -151,7 +151,7 @@ public class AsyncEchoServer implements AutoCloseable {
         }
 
         /** A step has failed: the client is lost, or too slow; or it was for lack of memory. */
-        private void fail(Throwable e) {
+        private void lose(Throwable e) {
             if (!leave()) {
                 return;
             }
@@ -208,14 +208,14 @@ public class AsyncEchoServer implements AutoCloseable {
             try {
                 step.accept(connection, n);
             } catch (OutOfMemoryError e) { // it would end the thread of the loop
-                connection.fail(e);
+                connection.lose(e);
             }
         }
 
         @Override
         public void failed(Throwable e, Connection connection) {
             try {
-                connection.fail(e);
+                connection.lose(e);
             } catch (OutOfMemoryError noMemory) {
                 // not even to tell of it
             }
