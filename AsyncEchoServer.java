@@ -125,7 +125,7 @@ public class AsyncEchoServer implements AutoCloseable {
         }
 
         private void afterRead(int n) {
-            if (n < 0) {
+            if (n < 0 || closed) {
                 end(); // the client has ended its side; all that it sent is echoed
                 return;
             }
@@ -176,8 +176,11 @@ public class AsyncEchoServer implements AutoCloseable {
             if (!clients.remove(this)) {
                 return false; // when the system fails, the JDK calls a handler twice
             }
-            closeQuietly(channel);
-            slots.release();
+            try {
+                closeQuietly(channel);
+            } finally { // also if there is no memory to close it
+                slots.release();
+            }
             return true;
         }
 
@@ -208,7 +211,7 @@ public class AsyncEchoServer implements AutoCloseable {
             try {
                 step.accept(connection, n);
             } catch (OutOfMemoryError e) { // it would end the thread of the loop
-                connection.lose(e);
+                failed(e, connection);
             }
         }
 
@@ -240,7 +243,11 @@ public class AsyncEchoServer implements AutoCloseable {
 
     private void tellOfLimit() {
         if (slots.availablePermits() == 0 && limitIsTold.compareAndSet(false, true)) {
-            log("--max-connections " + limit + " reached: further clients wait");
+            try {
+                log("--max-connections " + limit + " reached: further clients wait");
+            } catch (OutOfMemoryError noMemory) {
+                // not even for this line
+            }
         }
     }
 
@@ -336,9 +343,10 @@ public class AsyncEchoServer implements AutoCloseable {
 
     /** No more clients than half of the heap has buffers for; the rest needs some, too. */
     private void limitByHeap() {
-        long most = Math.max(1, Runtime.getRuntime().maxMemory() / 2 / bufferSize);
+        long share = Math.max(bufferSize, 4096); // a client takes more than a small buffer
+        long most = Math.max(1, Runtime.getRuntime().maxMemory() / 2 / share);
         if (most < limit) {
-            long megabytes = 1 + 2L * limit * bufferSize / (1 << 20);
+            long megabytes = 1 + 2L * limit * share / (1 << 20);
             log("--max-connections " + most + ", not " + limit + ": more buffers would take"
                     + " over half of the memory that Java may use; java -Xmx" + megabytes
                     + "m allows them");

@@ -142,9 +142,12 @@ public class EchoServer implements AutoCloseable {
 
     /** Closes a client's socket and makes room for the next client. */
     private void release(Socket client) {
-        closeQuietly(client);
-        clients.remove(client);
-        slots.release();
+        try {
+            closeQuietly(client);
+        } finally { // also if there is no memory to close it
+            clients.remove(client);
+            slots.release();
+        }
     }
 
     /** Without a pause the same failure would come back 80,000 times a second. */
@@ -165,7 +168,11 @@ public class EchoServer implements AutoCloseable {
 
     private void tellOfLimit() {
         if (slots.availablePermits() == 0 && limitIsTold.compareAndSet(false, true)) {
-            log("--max-connections " + limit + " reached: further clients wait");
+            try {
+                log("--max-connections " + limit + " reached: further clients wait");
+            } catch (OutOfMemoryError noMemory) {
+                // not even for this line
+            }
         }
     }
 
@@ -236,9 +243,10 @@ public class EchoServer implements AutoCloseable {
 
     /** No more clients than half of the heap has buffers for; the rest needs some, too. */
     private void limitByHeap() {
-        long most = Math.max(1, Runtime.getRuntime().maxMemory() / 2 / bufferSize);
+        long share = Math.max(bufferSize, 4096); // a client takes more than a small buffer
+        long most = Math.max(1, Runtime.getRuntime().maxMemory() / 2 / share);
         if (most < limit) {
-            long megabytes = 1 + 2L * limit * bufferSize / (1 << 20);
+            long megabytes = 1 + 2L * limit * share / (1 << 20);
             log("--max-connections " + most + ", not " + limit + ": more buffers would take"
                     + " over half of the memory that Java may use; java -Xmx" + megabytes
                     + "m allows them");
