@@ -2510,7 +2510,8 @@ public class EchoClient {
             }
             Histogram wakeup = measured.wakeup;
             if (wakeup.supports(99)
-                    && wakeup.percentile(99) > Math.max(SECOND / 1000, rtt.percentile(50))) {
+                    && wakeup.percentile(99) > SECOND / 1000
+                    && wakeup.percentile(99) > measured.response.percentile(99) / 10) {
                 all.add("the client itself woke up late, p99 " + time(wakeup.percentile(99))
                         + ", which is in the response times: it needs a free core");
                 return true;
