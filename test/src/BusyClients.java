@@ -3,13 +3,14 @@ import java.net.InetSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.*;
 import java.util.*;
+import java.util.concurrent.ConcurrentHashMap;
 
 /** Clients that send the next message as soon as the last one has come back. */
 final class BusyClients implements AutoCloseable {
     private final Selector selector = Selector.open();
     private final List<SocketChannel> channels = new ArrayList<>();
     private final ByteBuffer message = ByteBuffer.allocate(1024);
-    private volatile long echoes;
+    private final Set<SocketChannel> served = ConcurrentHashMap.newKeySet();
     private volatile boolean closed;
     private final Thread thread = new Thread(this::goOn, "busy-clients");
 
@@ -51,7 +52,7 @@ final class BusyClients implements AutoCloseable {
             if (channel.read(message) >= 0) {
                 message.flip();
                 channel.write(message);
-                echoes++; // by this thread alone
+                served.add(channel);
                 return;
             }
         } catch (IOException e) {
@@ -60,8 +61,9 @@ final class BusyClients implements AutoCloseable {
         channel.close();
     }
 
-    void awaitEchoes(long count) throws InterruptedException {
-        Program.await(60, count + " echoes", () -> echoes >= count);
+    /** Waits until so many of them have had an echo. */
+    void awaitServed(int count) throws InterruptedException {
+        Program.await(60, count + " clients served", () -> served.size() >= count);
     }
 
     @Override

@@ -6,7 +6,13 @@ import java.util.*;
 final class TestClient implements AutoCloseable {
     final Socket socket = new Socket();
 
+    TestClient() { }
+
     TestClient(int port) throws IOException {
+        connect(port);
+    }
+
+    void connect(int port) throws IOException {
         socket.connect(new InetSocketAddress("127.0.0.1", port), 5000);
         socket.setSoTimeout(10_000);
         socket.setTcpNoDelay(true);

@@ -1,0 +1,193 @@
+import static org.junit.jupiter.api.Assertions.*;
+
+import java.io.*;
+import java.net.*;
+import java.util.*;
+import java.util.concurrent.*;
+import org.junit.jupiter.api.*;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.*;
+
+/** How the servers end: in time, with their sum, and nobody is served after it. */
+@Timeout(120)
+class ServerStopTest {
+
+    @ParameterizedTest
+    @CsvSource({"THREADED,TERM,143", "THREADED,INT,130", "ASYNC,TERM,143", "ASYNC,INT,130"})
+    void aSignalEndsItWithItsSum(ServerKind kind, String signal, int status) throws Exception {
+        try (Program server = kind.launch(List.of());
+                TestClient one = new TestClient(server.port());
+                TestClient two = new TestClient(server.port())) {
+            assertTrue(one.echoes(TestClient.bytes(50_000)) && two.echoes((byte) 1));
+            server.signal(signal);
+            assertEquals(status, server.end(20));
+            assertTrue(server.out().endsWith(
+                    kind.tag + "served 2 connections, 50001 bytes echoed\n"), server.out());
+            assertTrue(one.isEnded() && two.isEnded());
+            assertEquals("", server.err());
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"THREADED,", "THREADED,--spin", "ASYNC,"})
+    void aSignalEndsItWithinASecondBesideBusyClients(ServerKind kind, String option)
+            throws Exception {
+        assertEndsWithinASecond(kind, option, 20);
+        assertEndsWithinASecond(kind, option, 100);
+    }
+
+    @Tag("slow")
+    @ParameterizedTest
+    @CsvSource({"THREADED,", "THREADED,--spin", "ASYNC,"})
+    void aSignalEndsItWithinASecondBesideACrowd(ServerKind kind, String option)
+            throws Exception {
+        assertEndsWithinASecond(kind, option, 1000);
+        assertEndsWithinASecond(kind, option, 3000);
+    }
+
+    private static void assertEndsWithinASecond(ServerKind kind, String option, int count)
+            throws Exception {
+        List<Long> tried = new ArrayList<>();
+        do {
+            try (Program server = kind.launch(List.of(), words(option));
+                    BusyClients clients = new BusyClients(server.port(), count)) {
+                clients.awaitServed(count);
+                long start = System.nanoTime();
+                server.signal("TERM");
+                assertEquals(143, server.end(20));
+                tried.add((System.nanoTime() - start) / 1_000_000);
+                assertTrue(server.out().contains("served " + count + " connections, "),
+                        server.out());
+            }
+        } while (tried.get(tried.size() - 1) > 1000 && tried.size() < 3);
+        assertTrue(tried.get(tried.size() - 1) <= 1000, count + " clients: " + tried + " ms");
+    }
+
+    @ParameterizedTest
+    @CsvSource({"THREADED,", "THREADED,--spin", "ASYNC,"})
+    void closeReturnsAndFreesThePortBesideBusyClients(ServerKind kind, String option)
+            throws Exception {
+        ServerKind.Running server = kind.start(words(option));
+        int port = server.port();
+        try (BusyClients clients = new BusyClients(port, 100)) {
+            clients.awaitServed(100);
+            long start = System.nanoTime();
+            server.close();
+            long millis = (System.nanoTime() - start) / 1_000_000;
+            assertTrue(millis < 3000, millis + " ms");
+            try (ServerSocket free = new ServerSocket()) {
+                free.setReuseAddress(true);
+                free.bind(new InetSocketAddress("127.0.0.1", port));
+            }
+        }
+        server.close(); // once more, and nothing happens
+    }
+
+    /** One client waits for its slot while the server closes. */
+    @ParameterizedTest
+    @EnumSource
+    void nobodyIsServedAfterClose(ServerKind kind) throws Exception {
+        for (int round = 0; round < 5; round++) {
+            ServerKind.Running server = kind.start("--max-connections", "20");
+            try (BusyClients clients = new BusyClients(server.port(), 20)) {
+                clients.awaitServed(20);
+                try (TestClient waiting = new TestClient(server.port())) {
+                    waiting.send((byte) 1);
+                    server.close();
+                    assertTrue(waiting.isEnded());
+                }
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void anInterruptEndsRunWithZero(ServerKind kind) throws Exception {
+        ByteArrayOutputStream out = new ByteArrayOutputStream();
+        assertEquals(0, interrupted(kind, out, System.err, port -> { }));
+        assertTrue(out.toString("UTF-8").endsWith("served 0 connections, 0 bytes echoed\n"),
+                out.toString("UTF-8"));
+    }
+
+    /** Nobody reads the pipe that it prints to, and the pipe is full when it sums up. */
+    @ParameterizedTest
+    @EnumSource
+    void anInterruptEndsRunAlthoughNobodyReads(ServerKind kind) throws Exception {
+        try (Pipe out = new Pipe("served")) {
+            assertEquals(1, interrupted(kind, out, System.err, port -> { }));
+        }
+    }
+
+    /** The same pipe for messages: the threads of clients are stuck in them; the sum comes. */
+    @ParameterizedTest
+    @EnumSource
+    void messagesThatNobodyReadsDoNotHoldUpTheEnd(ServerKind kind) throws Exception {
+        ByteArrayOutputStream out = new ByteArrayOutputStream();
+        try (Pipe err = new Pipe("bytes"); TestClient client = new TestClient()) {
+            assertEquals(0, interrupted(kind, out, print(err), port -> {
+                client.connect(port);
+                client.send((byte) 1);
+                Program.await(20, "stuck", () -> err.isFull);
+            }, "--trace"));
+            assertTrue(out.toString("UTF-8").endsWith("served 1 connection, 0 bytes echoed\n"),
+                    out.toString("UTF-8"));
+        }
+    }
+
+    /** Takes what comes until this word; then a write waits, whatever interrupts it. */
+    private static final class Pipe extends ByteArrayOutputStream {
+        private final String last;
+        private final CountDownLatch emptied = new CountDownLatch(1);
+        volatile boolean isFull;
+
+        Pipe(String last) {
+            this.last = last;
+        }
+
+        @Override
+        public void write(byte[] bytes, int from, int count) {
+            isFull |= new String(bytes, from, count).contains(last);
+            while (isFull && emptied.getCount() > 0) {
+                try {
+                    emptied.await();
+                } catch (InterruptedException e) {
+                    // as the write to a pipe goes on
+                }
+            }
+            super.write(bytes, from, count);
+        }
+
+        @Override
+        public void close() {
+            emptied.countDown();
+        }
+    }
+
+    private interface Meanwhile {
+        void happens(int port) throws Exception;
+    }
+
+    /** Interrupts run after something has happened; its exit status, which comes in time. */
+    private static int interrupted(ServerKind kind, ByteArrayOutputStream out, PrintStream err,
+            Meanwhile meanwhile, String... more) throws Exception {
+        List<String> args = new ArrayList<>(List.of("--port", "0"));
+        args.addAll(List.of(more));
+        FutureTask<Integer> run = new FutureTask<>(
+                () -> kind.run(print(out), err, args.toArray(new String[0])));
+        Thread thread = new Thread(run, "run");
+        thread.start();
+        Program.await(20, "two lines", () -> out.toString().contains("0.0.0.0"));
+        String address = out.toString().lines().findFirst().orElseThrow();
+        meanwhile.happens(Integer.parseInt(address.substring(address.lastIndexOf(':') + 1)));
+        thread.interrupt();
+        return run.get(3, TimeUnit.SECONDS);
+    }
+
+    private static PrintStream print(OutputStream to) {
+        return new PrintStream(to, true);
+    }
+
+    private static String[] words(String option) {
+        return option == null ? new String[0] : new String[] {option};
+    }
+}
