@@ -310,6 +310,9 @@ public class AsyncEchoServer implements AutoCloseable {
             while (loops.size() < loopCount) {
                 addLoop();
             }
+            for (AsynchronousServerSocketChannel listener : listeners) {
+                acceptors.add(startThread("accept", () -> acceptLoop(listener)));
+            }
         } catch (IOException | OutOfMemoryError e) {
             close(); // whatever was opened
             throw new IOException("cannot listen on " + address(host, port) + ": "
@@ -330,7 +333,6 @@ public class AsyncEchoServer implements AutoCloseable {
         }
         listener.bind(new InetSocketAddress(local, port), 4096); // so many clients may wait
         port = ((InetSocketAddress) listener.getLocalAddress()).getPort();
-        acceptors.add(startThread("accept", () -> acceptLoop(listener)));
     }
 
     /** If the JDK's own code runs out of memory there, it starts the thread anew. */
