@@ -10,6 +10,7 @@ stepping=no # yes: a demo waits for Enter before each step
 cores=''    # the cores that are ours, such as 0-3, once we keep to one of them
 server=''   # the process of the server started last
 port=()     # the port of each server, counted from 1
+group=''    # the process group of Maven
 results=0   # how many results of the client have been read
 label=()    # and of each, counted from 1, what tables call it
 CDPATH=''   # a cd goes where it says, and prints nothing
@@ -44,7 +45,7 @@ usage() {
 usage: ./run.sh [--port N] [--async-port N]   the documented steps [5050, 5051]
        ./run.sh demo [NAME...|all] [--step]   demos; --step waits for Enter
        ./run.sh compare FILE...               results of --json side by side
-       ./run.sh test [MAVEN ARGUMENT...]      the tests (needs Maven)
+       ./run.sh test [all] [MAVEN ARGUMENT...]  the quick tests, or all (needs Maven)
 
 The steps take about 20 seconds. Port 0 is any free one. java is that of
 JAVA_HOME, or else the one on the PATH. The demos, and how long each takes:
@@ -357,16 +358,41 @@ table() { # COLUMNS NAME...
 
 # ---------------------------------------------------------------- the tests
 
-run_tests() { # MAVEN_ARGUMENT...
-    local argument telling='^[^[]|^\[[^I]|Tests run:|BUILD' # of [INFO], what counts tests
+run_tests() { # [all] [MAVEN_ARGUMENT...]
+    local argument line shown ticker status takes='the quick tests: about a minute' all=()
+    if [ "${1-}" = all ]; then
+        takes='all tests: some five minutes'
+        all=(-Dall)
+        shift
+    fi
     for argument in "$@"; do
         [ -n "$argument" ] || fail 'an empty argument' 2
     done
     prepare_java
     command -v mvn >/dev/null || fail 'no mvn on the PATH; install Maven 3.6 or later for the tests'
-    show mvn -B -f test/pom.xml test "$@"
-    set -o pipefail
-    mvn -B -f test/pom.xml test "$@" </dev/null | { grep -E "$telling" || true; }
+    echo "$takes"
+    show mvn -B -f test/pom.xml test ${all[@]+"${all[@]}"} "$@"
+    mkfifo "$scratch/maven" || exit 1
+    while IFS= read -r line; do
+        case $line in
+            *'Tests run:'* | *BUILD* | '[E'* | '[W'*) printf '%s\n' "$line" ;;
+            '['*) ;; # what else Maven does
+            *) printf '%s\n' "$line" ;;
+        esac
+    done <"$scratch/maven" &
+    shown=$!
+    while sleep 5 >/dev/null 2>&1; do echo "  $SECONDS s"; done &
+    ticker=$!
+    set -m # a group of its own: Ctrl-C comes here, and not to Maven, which would print a stack trace
+    mvn -B -f test/pom.xml test ${all[@]+"${all[@]}"} "$@" </dev/null >"$scratch/maven" 2>&1 &
+    group=$!
+    set +m
+    wait "$group"
+    status=$?
+    group=''
+    kill "$ticker"
+    wait "$shown"
+    exit "$status"
 }
 
 # ---------------------------------------------------------------- helpers
@@ -395,6 +421,7 @@ prepare_java() {
 # TERM, because what a script starts in the background ignores Ctrl-C; CONT, if it stands still.
 stop_all() {
     local process
+    [ -z "$group" ] || kill -TERM -- "-$group" # with all that the tests have started
     for process in $(jobs -p); do
         kill -TERM "$process"
         kill -CONT "$process"
