@@ -425,7 +425,7 @@ public class AsyncEchoServer implements AutoCloseable {
         close();
         AtomicBoolean printed = new AtomicBoolean();
         String connections = served.sum() == 1 ? " connection, " : " connections, ";
-        runFor(250, "summary", () -> {
+        runFor(400, "summary", () -> {
             out.println(TAG + "served " + served + connections + echoed + " bytes echoed");
             printed.set(!out.checkError());
         });
@@ -433,14 +433,14 @@ public class AsyncEchoServer implements AutoCloseable {
     }
 
     /**
-     * Closes the listeners and every connection, and waits for them, for half a second at most.
+     * Closes the listeners and every connection, and waits for them, for 0.3 s at most.
      * Nobody is served after it.
      */
     @Override
     public void close() {
         closed = true;
         listeners.forEach(AsyncEchoServer::closeQuietly);
-        runFor(500, "close", this::closeClients);
+        runFor(300, "close", this::closeClients);
         loops.forEach(AsynchronousChannelGroup::shutdown);
     }
 

@@ -333,7 +333,7 @@ public class EchoServer implements AutoCloseable {
         close();
         AtomicBoolean printed = new AtomicBoolean();
         String connections = served.sum() == 1 ? " connection, " : " connections, ";
-        runFor(250, "summary", () -> {
+        runFor(400, "summary", () -> {
             out.println(TAG + "served " + served + connections + echoed + " bytes echoed");
             printed.set(!out.checkError());
         });
@@ -341,7 +341,7 @@ public class EchoServer implements AutoCloseable {
     }
 
     /**
-     * Closes the listener and every connection, and waits for their threads, for half a second
+     * Closes the listener and every connection, and waits for their threads, for 0.3 s
      * at most. Nobody is served after it.
      */
     @Override
@@ -350,7 +350,7 @@ public class EchoServer implements AutoCloseable {
         if (listener != null) {
             closeQuietly(listener);
             // In a thread of its own, because a busy client can hold the lock of its socket.
-            runFor(500, "close", this::closeClients);
+            runFor(300, "close", this::closeClients);
         }
     }
 
