@@ -6,22 +6,21 @@ set -u
 # What this script keeps in mind. Set here, so that nothing of it comes from outside.
 scratch=''  # a folder for files in between, removed at the end
 release=''  # the version of java: 11, 17, ...
-stepping=no # yes: a demo waits for Enter before each step
+stepping=no # yes: a demo waits for Enter before each command
 cores=''    # the cores that are ours, such as 0-3, once we keep to one of them
 server=''   # the process of the server started last
-port=()     # the port of each server, counted from 1
-group=''    # the process group of Maven
-results=0   # how many results of the client have been read
-label=()    # and of each, counted from 1, what tables call it
+maven=''    # the process group of Maven
+names=()    # of the results that have been read, in their order
+labels=()   # and what tables call them
 CDPATH=''   # a cd goes where it says, and prints nothing
-unset OMP_NUM_THREADS OMP_THREAD_LIMIT # nproc would take them for the number of cores
 
 # The demos, in seconds what each takes, and what it shows.
 demos='nagle      8 s  an echo written in pieces: 44 ms, not microseconds
 stream     3 s  one message, several reads: TCP has no messages
-warmup     7 s  a run cold and warm: what compiling does to a measurement
+warmup     9 s  a run cold and warm: what compiling does to a measurement
 wakeup     9 s  blocking and polling: what waking a thread costs
 threads   20 s  threads and event loops: 1 connection and 1000
+connect   12 s  threads and event loops: what a new client costs
 omission  10 s  the server stands still: what a closed loop misses
 size      10 s  64 B to 1 MiB: what a message costs, and what its bytes do
 deadlock   6 s  why a client must read while it writes'
@@ -30,6 +29,7 @@ main() {
     scratch=$(mktemp -d) || fail 'cannot make a temporary folder'
     trap 'trap "" INT TERM HUP; stop_all; rm -rf "$scratch"' EXIT # after a signal, too
     trap 'exit 130' INT # and also where only this script gets it
+    : >"$scratch/errors"
     case ${1-} in
         demo) run_demos "${@:2}" ;;
         compare) run_compare "${@:2}" ;;
@@ -40,12 +40,13 @@ main() {
 }
 
 usage() {
-    [ $# -eq 0 ] || fail "unknown argument '$1'; see ./run.sh --help" 2
+    if [ $# -gt 0 ]; then fail "unknown argument '$1'; see ./run.sh --help" 2; fi
     cat <<END
 usage: ./run.sh [--port N] [--async-port N]   the documented steps [5050, 5051]
        ./run.sh demo [NAME...|all] [--step]   demos; --step waits for Enter
        ./run.sh compare FILE...               results of --json side by side
-       ./run.sh test [all] [MAVEN ARGUMENT...]  the quick tests, or all (needs Maven)
+       ./run.sh test [all] [ARGUMENT...]      the quick tests, or all of them;
+                                              arguments go to Maven
 
 The steps take about 20 seconds. Port 0 is any free one. java is that of
 JAVA_HOME, or else the one on the PATH. The demos, and how long each takes:
@@ -64,68 +65,74 @@ run_steps() { # [--port N] [--async-port N]
             --async-port) async=${2-} ;;
             *) fail "unknown argument '$1'; see ./run.sh --help" 2 ;;
         esac
-        [ -n "${2-}" ] || fail "$1 needs a value" 2
+        if [ -z "${2-}" ]; then fail "$1 needs a value" 2; fi
         shift 2
     done
     prepare_java
 
     title '1. two servers: a thread for each connection, and event loops'
-    serve EchoServer --port "$threaded"
-    serve AsyncEchoServer --port "$async"
+    serve threaded EchoServer --port "$threaded"
+    serve async AsyncEchoServer --port "$async"
     title '2. the threaded server: 1 KiB, 2000 times; a second of warming up first'
-    client --port "${port[1]}" --bench \
+    client --port "$(port threaded)" --bench \
         --json results/threaded.json --hgrm results/threaded.hgrm --plot results/threaded.svg
     title '3. the asynchronous server: 16 KiB, 1000 times'
-    client --port "${port[2]}" --bench --size 16k --repeat 1000 \
+    client --port "$(port async)" --bench --size 16k --repeat 1000 \
         --json results/async.json --hgrm results/async.hgrm --plot results/async.svg
     title '4. one message to each'
-    client --port "${port[1]}" --message hello-threads
-    client --port "${port[2]}" --message hello-async --json results/hello.json
+    client --port "$(port threaded)" --message hello-threads
+    client --port "$(port async)" --message hello-async --json results/hello.json
     title '5. both runs side by side'
     show ./run.sh compare results/threaded.json results/async.json
     run_compare results/threaded.json results/async.json
-    result hello results/hello.json
+    result threaded threaded results/threaded.json
+    result async async results/async.json
+    result hello hello results/hello.json
     if [ -f test/peers/python_pair.py ] && python3 -c '(x := 1)' >/dev/null 2>&1; then
         title '6. the same with a Python pair on this machine'
-        python_pair threads 1024 2000
-        python_pair asyncio 16384 1000
-        python_pair asyncio 11 1
+        python_pair threaded threads 1024 2000
+        python_pair async asyncio 16384 1000
+        python_pair hello asyncio 11 1
     fi
     title 'this machine beside the published figures'
     published_table
+    say "Pictures of both runs: results/threaded.svg and results/async.svg; a browser shows them."
 }
 
-# Runs the Python pair; what it found is the next result.
-python_pair() { # SERVER BYTES MESSAGES
-    local file=results/python-$1-$2.json
-    run "$file" python3 test/peers/python_pair.py "$1" --size "$2" --repeat "$3"
-    result python "$file"
+# Runs the Python pair; what it found is a result.
+python_pair() { # RESULT SERVER BYTES MESSAGES
+    local file=results/python-$2-$3.json
+    run "$file" python3 test/peers/python_pair.py "$2" --size "$3" --repeat "$4"
+    result "python-$1" python "$file"
 }
 
 published_table() {
     printf '%50s' 'this machine'
-    [ "$results" -lt 6 ] || printf '%15s' 'Python on it' # its results are 4 to 6
+    if has python-hello; then printf '%15s' 'Python on it'; fi
     printf '%15s\n' published
-    published 'threaded 1024 B x 2000: average' '%.3f ms' .001 mean 1 '0.030 ms'
-    published '                        p95' '%.3f ms' .001 p95 1 '0.053 ms'
-    published '                        throughput' '%.2f MiB/s' 1 throughput_mib_s 1 '32.34 MiB/s'
-    published 'async 16384 B x 1000: average' '%.3f ms' .001 mean 2 '0.089 ms'
-    published '                      p95' '%.3f ms' .001 p95 2 '0.122 ms'
-    published '                      throughput' '%.2f MiB/s' 1 throughput_mib_s 2 '172.61 MiB/s'
-    published 'async hello-async, once' '%.3f ms' .001 mean 3 '5.543 ms'
+    published 'threaded 1024 B x 2000: average' '%.3f ms' .001 threaded mean '0.030 ms'
+    published '                        p95' '%.3f ms' .001 threaded p95 '0.053 ms'
+    published '                        throughput' '%.2f MiB/s' 1 threaded throughput_mib_s \
+        '32.34 MiB/s'
+    published 'async 16384 B x 1000: average' '%.3f ms' .001 async mean '0.089 ms'
+    published '                      p95' '%.3f ms' .001 async p95 '0.122 ms'
+    published '                      throughput' '%.2f MiB/s' 1 async throughput_mib_s \
+        '172.61 MiB/s'
+    published 'async hello-async, once' '%.3f ms' .001 hello mean '5.543 ms'
     say "Published: Python 3.11, macOS, Apple M2. Here: JDK $release, $(uname -sm),
-        cores: $(value environment.cores 1). Two machines can't be compared like that; two programs
-        on one machine can. No Python pair had a warm-up; ours were $(value warmup.messages 1) and
-        $(value warmup.messages 2) messages. For hello-async the servers are warm, and the clients
-        have just been started. A MiB is 2^20 bytes of payload, counted once (published as MB)."
+        cores: $(value threaded environment.cores). Two machines can't be compared like that; two
+        programs on one machine can. No Python pair had a warm-up; ours were
+        $(value threaded warmup.messages) and $(value async warmup.messages) messages. For
+        hello-async the servers are warm, and the clients have just been started. A MiB is 2^20
+        bytes of payload, counted once (published as MB)."
 }
 
 # One row: a figure of one of our results, that of the Python pair if there is one, the published.
-published() { # NAME FORMAT FACTOR FIGURE RESULT PUBLISHED
-    local n
+published() { # NAME FORMAT FACTOR RESULT FIGURE PUBLISHED
+    local one
     printf '%-35s' "$1"
-    for n in "$5" $(($5 + 3)); do
-        [ "$n" -gt "$results" ] || printf '%15s' "$(calc "$2" "$3 * $(value "$4" "$n")")"
+    for one in "$4" "python-$4"; do
+        if has "$one"; then printf '%15s' "$(calc "$2" "$3 * $(value "$one" "$5")")"; fi
     done
     printf '%15s\n' "$6"
 }
@@ -145,7 +152,10 @@ run_demos() { # [NAME...|all] [--step]
             fail "no demo '$name'; try ./run.sh demo" 2
         fi
     done
-    [ "${#chosen[@]}" -gt 0 ] || { echo "$demos"; exit; }
+    if [ "${#chosen[@]}" -eq 0 ]; then
+        echo "$demos" || exit 1
+        exit
+    fi
     prepare_java
     for name in "${chosen[@]}"; do
         title "$(grep "^$name " <<<"$demos" | sed 's/  *\([0-9]* s\)  */ (\1): /')"
@@ -156,97 +166,177 @@ run_demos() { # [NAME...|all] [--step]
 }
 
 demo_nagle() {
-    serve EchoServer --port 0 --bufsize 4k
-    serve EchoServer --port 0 --bufsize 4k --nagle
-    measure 'without --nagle' 1 nagle-off --size 16k --warmup 300ms --repeat 20
-    measure 'with --nagle' 2 nagle-on --size 16k --warmup 300ms --repeat 20
+    serve plain EchoServer --port 0 --bufsize 4k
+    serve nagle EchoServer --port 0 --bufsize 4k --nagle
+    measure off 'without --nagle' plain nagle-off --size 16k --warmup 300ms --repeat 20
+    measure on 'with --nagle' nagle nagle-on --size 16k --warmup 300ms --repeat 20
     table 2 mean max reads_mean
-    seen "$(value mean 2) > 10000 && $(value mean 2) > 5 * $(value mean 1)" || return
-    say "With --nagle a round trip took $(ratio mean 2 1) as long. The server's system held the
-        second piece until the first was acknowledged (RFC 896), and the client's delays that. The
-        4 pieces took $(figure reads_mean 1) and $(figure reads_mean 2) reads."
+    seen "$(value on mean) > 10000 && $(value on mean) > 5 * $(value off mean)" || return
+    say "The server reads and writes 4 KiB at a time, so an echo of 16 KiB leaves it in pieces. With
+        --nagle a round trip took $(ratio on off mean) as long: the server's system held the second
+        piece until the first was acknowledged (RFC 896), and the client's system delays that. The
+        client took an echo in $(us off reads_mean) reads without --nagle, in $(us on reads_mean)
+        with it."
 }
 
 demo_stream() {
     local reads
-    serve EchoServer --port 0 --bufsize 5k --trace
+    serve plain EchoServer --port 0 --bufsize 5k --trace
     step 'One read takes 5 KiB at most. The client sends 16 KiB, with one write:'
-    client --port "${port[1]}" --size 16k --json results/stream.json
-    result stream results/stream.json
+    client --port "$(port plain)" --size 16k --json results/stream.json
+    result stream stream results/stream.json
     step 'What the server read:'
     grep '^\[server\].* bytes' "$scratch/errors"
     reads=$(grep -c '^\[server\].* bytes' "$scratch/errors")
     seen "$reads > 1" || return
     say "One write in the client, $reads reads in the server, and reads of the echo in the client:
-        $(figure reads_mean 1). TCP carries bytes in their order, without borders between messages.
-        A program that needs messages counts bytes, or looks for line ends."
+        $(us stream reads_mean). TCP carries bytes in their order, without borders between
+        messages. A program that needs messages counts bytes, or looks for line ends."
 }
 
 demo_warmup() {
-    on_core last # both: moving between cores would matter more than what is compared
-    serve EchoServer --port 0
-    measure cold 1 cold --warmup 0 --repeat 300 --plot results/cold.svg
-    measure warm 1 warm --repeat 300 --plot results/warm.svg
+    keep_to last # both: moving between cores would matter more than what is compared
+    serve plain EchoServer --port 0
+    measure cold cold plain cold --warmup 0 --repeat 300
+    measure warm warm plain warm --repeat 300
     table 2 p50 p90 p99
-    seen "$(value p50 1) > $(value p50 2) && $(value p90 1) > 1.5 * $(value p90 2)" || return
-    say "Code runs slowly until it is compiled: cold, p90 is $(ratio p90 1 2) the warm one. The warm
-        run began with $(figure warmup.first_us 2), too, but its first $(value warmup.messages 2)
-        messages do not count. See results/cold.svg and warm.svg."
+    step 'And in one picture: the first 3000 messages of a client, with nothing before them.'
+    client --port "$(port plain)" --bench --warmup 0 --repeat 3000 --plot results/warmup.svg
+    seen "$(value cold p50) > $(value warm p50)" || return
+    seen "$(value cold p90) > 1.5 * $(value warm p90)" || return
+    say "Code runs slowly until it is compiled: cold, p90 is $(ratio cold warm p90) the warm one. The
+        warm run began with $(us warm warmup.first_us), too, but its first
+        $(value warm warmup.messages) messages do not count. results/warmup.svg shows how it gets
+        faster."
 }
 
 demo_wakeup() {
-    if [ "$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)" -lt 2 ]; then
+    if [ "$(core first)" = "$(core last)" ]; then
         say 'This cannot be shown on one core: while one end polls, the other cannot run.'
         return
     fi
-    on_core first # and the client on another, so that it is always another that is woken
-    serve EchoServer --port 0
-    serve EchoServer --port 0 --spin
-    on_core last
-    measure blocking 1 blocking --duration 400ms
-    measure polling 2 polling --duration 400ms --spin
+    keep_to first # and the client on another, so that it is always another that is woken
+    serve sleeps EchoServer --port 0
+    serve polls EchoServer --port 0 --spin
+    keep_to last
+    measure blocking blocking sleeps blocking --duration 400ms
+    measure polling polling polls polling --duration 400ms --spin
     table 2 p50 p99 messages_s
-    seen "$(value p50 1) > 1.1 * $(value p50 2)" || return
+    seen "$(value blocking p50) > 1.1 * $(value polling p50)" || return
     say "A round trip wakes two threads, one at each end. Polling wakes none: p50 is
-        $(figure p50 2), not $(figure p50 1), and $(ratio messages_s 2 1) as many messages were
-        sent. The price: two cores that do nothing but ask. It pays while nobody else needs them."
+        $(us polling p50), not $(us blocking p50); messages a second:
+        $(ratio polling blocking messages_s). The price: two cores that do nothing but ask. It pays
+        while nobody else needs them."
 }
 
 demo_threads() {
-    local kinds=('' threads loops virtual) many servers count n
+    local kinds=(threads loops) kind many
     # A connection takes a thread and a file at each end: a quarter of what may be, at most.
     many=$(printf '%s\n' 4000 "$(ulimit -Hn)" "$(ulimit -u)" | grep -v unlimited | sort -n)
     many=$((${many%%[!0-9]*} / 4)) # of the least, in the first line
-    serve EchoServer --port 0
-    serve AsyncEchoServer --port 0
-    [ "$release" -lt 21 ] || serve EchoServer --port 0 --virtual # 21 is the first to have them
-    servers=${#port[@]}
-    for count in 1 "$many"; do
-        for ((n = 1; n <= servers; n++)); do
-            measure "${kinds[n]} $count" "$n" "${kinds[n]}-$count" \
-                --parallel "$count" --warmup 500ms --duration 1s
-        done
+    serve threads EchoServer --port 0
+    echo "$server" >"$scratch/threads.pid"
+    serve loops AsyncEchoServer --port 0
+    echo "$server" >"$scratch/loops.pid"
+    if [ "$release" -ge 21 ]; then # the first to have them
+        kinds+=(virtual)
+        serve virtual EchoServer --port 0 --virtual
+        echo "$server" >"$scratch/virtual.pid"
+    fi
+    for kind in "${kinds[@]}"; do
+        measure "$kind-1" "$kind 1" "$kind" "$kind-1" \
+            --parallel 1 --warmup 500ms --duration 1s
     done
-    table "$servers" messages_s p50 p99
-    for ((n = servers + 1; n <= results; n++)); do
-        say "${label[n]}: $(ratio messages_s "$n" $((n - servers))) as many messages a second as
-            ${label[n - servers]}; half took $(figure p50 "$n") or less, one in 100
-            $(figure p99 "$n") or more."
+    for kind in "${kinds[@]}"; do
+        measure_crowd "$kind" "$many"
     done
+    table "${#kinds[@]}" messages_s p50 p99 memory_kib
+    for kind in "${kinds[@]}"; do
+        say "$kind, $many connections: messages a second, beside 1 connection:
+            $(ratio "$kind-$many" "$kind-1" messages_s). $(fairness "$kind-$many" "$many")"
+    done
+    seen "$(value "threads-$many" memory_kib) > 1.5 * $(value "loops-$many" memory_kib)" || return
+    say "With $many connections, messages a second: loops $(ratio "loops-$many" "threads-$many" \
+        messages_s) of threads. But the server grew by $(us "threads-$many" memory_kib) KiB for each
+        connection with threads, by $(us "loops-$many" memory_kib) KiB with loops. Memory, not speed,
+        is why there are event loops."
+}
+
+# Many connections, and by how much the server's memory grew for each of them.
+measure_crowd() { # SERVER CONNECTIONS
+    local process before
+    process=$(cat "$scratch/$1.pid")
+    before=$(memory_kib "$process")
+    measure "$1-$2" "$1 $2" "$1" "$1-$2" --parallel "$2" --warmup 500ms --duration 1s
+    echo "memory_kib $(calc %.1f "($(memory_kib "$process") - $before) / $2")" \
+        >>"$scratch/$1-$2.result"
+}
+
+# The most memory that a process has had; where that is not told, what it has now.
+memory_kib() { # PROCESS
+    if [ -r "/proc/$1/status" ]; then
+        awk '$1 == "VmHWM:" { print $2 }' "/proc/$1/status"
+    else
+        ps -o rss= -p "$1"
+    fi
+}
+
+# Whether all connections had their turn. If so, a round trip takes what it takes all of them to
+# send one message each.
+fairness() { # RESULT CONNECTIONS
+    local turn
+    turn=$(calc %.3f "$2 * 1e6 / $(value "$1" messages_s)")
+    if [ "$(calc %d "5 * $(value "$1" p50) < $turn")" = 1 ]; then
+        echo "This was unfair: half of the messages took $(us "$1" p50) or less, and if all had had
+            their turn it would be about $(three_digits "$turn" ' us'). A few connections sent most
+            of them, while others waited: p99 is $(us "$1" p99)."
+    else
+        echo "This was fair: half of the messages took $(us "$1" p50) or less, and all connections
+            together sent one each in $(three_digits "$turn" ' us')."
+    fi
+}
+
+demo_connect() {
+    local kinds=(threads loops) kind
+    keep_to last # all: moving between cores would matter more than what is compared
+    serve threads EchoServer --port 0
+    serve loops AsyncEchoServer --port 0
+    if [ "$release" -ge 21 ]; then # the first to have them
+        kinds+=(virtual)
+        serve virtual EchoServer --port 0 --virtual
+    fi
+    measure kept 'one connection' threads connect-kept --repeat 2000
+    for kind in "${kinds[@]}"; do # few, for each leaves a local port in use for a minute
+        measure "$kind" "$kind, new" "$kind" "connect-$kind" --connect --repeat 2000
+    done
+    table 2 messages_s p50 p99 connect_us.p50
+    seen "$(value threads p50) > 1.5 * $(value kept p50)" || return
+    for kind in "${kinds[@]}"; do
+        say "$kind: a message that brings a new client took $(us "$kind" p50) (p50),
+            $(ratio "$kind" kept p50) of one on a connection that is kept. Until connected, which the
+            system does: $(us "$kind" connect_us.p50)."
+    done
+    say "The rest is what a new client costs its server: a thread, started and ended, or a place in
+        an event loop. p50 with loops is $(ratio loops threads p50) that with threads."
+    if [ "$release" -ge 21 ]; then
+        say "With virtual threads it is $(ratio virtual threads p50) that with threads."
+    fi
 }
 
 demo_omission() {
-    serve EchoServer --port 0 --verbose
+    serve plain EchoServer --port 0 --verbose
     stand_still &
-    measure 'as echoes return' 1 closed --warmup 300ms --duration 2s
+    measure closed 'as echoes return' plain closed --warmup 300ms --duration 2s
     stand_still &
-    measure 'on a schedule' 1 open --warmup 300ms --duration 2s --rate 1000
+    measure open 'on a schedule' plain open --warmup 300ms --duration 2s --rate 1000 \
+        --plot results/omission.svg
     table 2 p99 max response_us.p99 response_us.max messages
-    seen "$(value max 1) > 400000 && $(value response_us.p99 2) > 5 * $(value p99 1)" || return
-    say "One round trip took $(figure max 1). But where the client sends as echoes return, only one
-        message met the pause, and p99 is $(figure p99 1). On a schedule some 500 were due
-        meanwhile. Their response time counts from then: p99 is $(figure response_us.p99 2). From
-        when they were sent at last (RTT) it would be $(figure p99 2)."
+    seen "$(value closed max) > 400000" || return
+    seen "$(value open response_us.p99) > 5 * $(value closed p99)" || return
+    say "One round trip took $(us closed max). But where the client sends as echoes return, only one
+        message met the pause, and p99 is $(us closed p99). On a schedule some 500 were due
+        meanwhile. Their response time counts from then: p99 is $(us open response_us.p99). From
+        when they were sent at last (RTT) it would be $(us open p99). See results/omission.svg."
 }
 
 # Lets the server stand still for half a second, in the middle of the run that begins next.
@@ -262,16 +352,17 @@ stand_still() {
 }
 
 demo_size() {
-    on_core last # both: moving between cores would matter more than what is compared
-    serve EchoServer --port 0
-    measure '64 B' 1 size-64 --size 64 --duration 400ms
-    measure '16 KiB' 1 size-16k --size 16k --warmup 300ms --duration 400ms
-    measure '1 MiB' 1 size-1m --size 1m --warmup 300ms --duration 400ms
+    keep_to last # both: moving between cores would matter more than what is compared
+    serve plain EchoServer --port 0
+    measure small '64 B' plain size-64 --size 64 --duration 400ms
+    measure middle '16 KiB' plain size-16k --size 16k --warmup 300ms --duration 400ms
+    measure large '1 MiB' plain size-1m --size 1m --warmup 300ms --duration 400ms
     table 3 p50 throughput_mib_s
-    seen "$(value p50 2) < 5 * $(value p50 1) && $(value p50 3) > 8 * $(value p50 2)" || return
-    say "From 64 B to 16 KiB, 256 times the bytes took $(ratio p50 2 1) as long: overhead,
-        $(figure p50 1) a message. From 16 KiB to 1 MiB, 64 times the bytes took $(ratio p50 3 2)
-        as long: now it is the bytes that cost."
+    seen "$(value middle p50) < 5 * $(value small p50)" || return
+    seen "$(value large p50) > 8 * $(value middle p50)" || return
+    say "From 64 B to 16 KiB, 256 times the bytes took $(ratio middle small p50) as long: overhead,
+        $(us small p50) a message. From 16 KiB to 1 MiB, 64 times the bytes took
+        $(ratio large middle p50) as long: now it is the bytes that cost."
 }
 
 # The audience is shown this function as it stands here.
@@ -286,70 +377,124 @@ naive() { # PORT
 
 demo_deadlock() {
     local before='' wrote=0
-    serve EchoServer --port 0
+    serve plain EchoServer --port 0
     step 'A sender that writes everything before it reads anything:'
     sed -n '/^naive() {/,/^}/p' run.sh
-    show naive "${port[1]}" '&'
-    naive "${port[1]}" >"$scratch/naive" 2>>"$scratch/errors" &
+    show naive "$(port plain)" '&'
+    wait_for_enter
+    naive "$(port plain)" >"$scratch/naive" 2>>"$scratch/errors" &
     step 'How far is it? Its last line, each second, until that stands still:'
     until [ "$wrote" -gt 0 ] && [ "$wrote" = "$before" ]; do
         sleep 1
-        before=$wrote wrote=$(grep -c wrote "$scratch/naive")
+        before=$wrote
+        wrote=$(grep -c wrote "$scratch/naive")
         tail -n 1 "$scratch/naive"
     done
-    measure EchoClient 1 deadlock --size 64m --warmup 0 --repeat 1
+    measure reads EchoClient plain deadlock --size 64m --warmup 0 --repeat 1
     seen "$wrote < 1024 && $wrote == $(grep -c wrote "$scratch/naive")" || return
     say "The naive sender wrote $((wrote * 64)) KiB of 65536 and hangs: the server cannot write to
         one who does not read, so it reads no more either, and all buffers between them are full.
-        EchoClient reads while it writes: it sent and received 64 MiB in $(figure max 1)."
+        EchoClient reads while it writes: it sent and received 64 MiB in $(us reads max)."
 }
 
 # Whether what a demo is about was seen in this run; if not, that is said.
 seen() { # COMPARISON
-    [ "$(calc %d "$1")" = 1 ] && return
+    if [ "$(calc %d "$1")" = 1 ]; then return; fi
     say 'Not seen in this run. Other work on this machine, or another system, can be why.'
     return 1
 }
 
-# Says what comes next; with --step it comes when Enter is pressed.
+# Says what comes next.
 step() { # TEXT
     printf '\n# %s\n' "$1"
-    [ "$stepping" = no ] || read -r -p '  [Enter] ' _ || stepping=no
+}
+
+# With --step, what was shown is done when Enter is pressed.
+wait_for_enter() {
+    if [ "$stepping" = yes ]; then
+        read -r -p '  [Enter] ' _ || stepping=no
+    fi
+}
+
+# The first or the last of the cores that are ours.
+core() { # first|last
+    local list=$cores
+    if [ -z "$list" ]; then list=$(LC_ALL=C taskset -cp $$ 2>/dev/null | sed 's/.*: *//'); fi
+    if [ -z "$list" ]; then list=0-$(($(getconf _NPROCESSORS_ONLN) - 1)); fi
+    if [ "$1" = first ]; then echo "${list%%[-,]*}"; else echo "${list##*[-,]}"; fi
 }
 
 # From now on, all that we start keeps to one core, where taskset can do that.
-on_core() { # first|last
-    local core
-    [ -n "$cores" ] || cores=$(LC_ALL=C taskset -cp $$ 2>/dev/null | sed 's/.*: *//')
-    if [ "$1" = first ]; then core=${cores%%[-,]*}; else core=${cores##*[-,]}; fi
-    ! taskset -cp "$core" $$ >/dev/null 2>&1 || show taskset -cp "$core" "\$\$"
+keep_to() { # first|last
+    if [ -z "$cores" ]; then cores=$(LC_ALL=C taskset -cp $$ 2>/dev/null | sed 's/.*: *//'); fi
+    if [ -n "$cores" ] && taskset -cp "$(core "$1")" $$ >/dev/null 2>&1; then
+        show taskset -cp "$(core "$1")" "\$\$"
+    fi
 }
 
 # ---------------------------------------------------------------- compare
 
 run_compare() { # FILE...
-    local file times=(mean p50 p90 p95 p99 p99_9 max)
+    local file fact number=0 times=(mean p50 p90 p95 p99 p99_9 max)
     local rows=(message_bytes connections messages messages_s throughput_mib_s "${times[@]}")
-    [ $# -gt 0 ] || fail 'usage: ./run.sh compare FILE... (results of --json)' 2
+    if [ $# -eq 0 ]; then fail 'usage: ./run.sh compare FILE... (results of --json)' 2; fi
     for file in "$@"; do
-        result "[$((results + 1))]" "$file"
-        printf '%s %s\n' "${label[results]}" "$file" | LC_ALL=C fold -w 80
+        number=$((number + 1))
+        result "compared-$number" "[$number] $(short_name "$file")" "$file"
+        printf '[%s] %s\n' "$number" "$file" | LC_ALL=C fold -w 79
     done
-    ! grep -q '^response_us' "$scratch"/result.* || rows+=("${times[@]/#/response_us.}")
+    if grep -q '^response_us' "$scratch"/compared-*.result; then
+        rows+=("${times[@]/#/response_us.}")
+    fi
     table 3 "${rows[@]}"
+    for fact in host environment.java environment.os environment.arch environment.cores \
+        environment.load_average; do
+        differing "$fact" "$number"
+    done
+    warnings "$number"
+    names=()
+    labels=()
+}
+
+# The name of a file, without folder and ending, as a column has room for.
+short_name() { # FILE
+    local name=${1##*/}
+    name=${name%.json}
+    echo "${name:0:15}"
+}
+
+# What is not a figure, where the results do not all have the same of it.
+differing() { # NAME RESULTS
+    local n line='' same=yes
+    for ((n = 1; n <= $2; n++)); do
+        line="$line [$n] $(words "compared-$n" "$1")"
+        if [ "$(value "compared-$n" "$1")" != "$(value compared-1 "$1")" ]; then same=no; fi
+    done
+    if [ "$same" = no ]; then
+        printf '%-20s%s\n' "${1#environment.}" "$line" | LC_ALL=C fold -s -w 79
+    fi
+}
+
+warnings() { # RESULTS
+    local n
+    for ((n = 1; n <= $1; n++)); do
+        words "compared-$n" warnings | sed "s/^/[$n] warning: /"
+    done | LC_ALL=C fold -s -w 79
 }
 
 # Shows all results, so many beside each other: each figure, and its ratio to the first result's.
 table() { # COLUMNS NAME...
-    local from n name
-    step "Side by side, with the ratio to ${label[1]}:"
-    for ((from = 1; from <= results; from += $1)); do
-        printf '\n%-20s' ''
-        for ((n = from; n < from + $1 && n <= results; n++)); do printf '%20s' "${label[n]}"; done
+    local from n name count=${#names[@]}
+    step "Side by side, with the ratio to ${labels[0]}:"
+    wait_for_enter
+    for ((from = 0; from < count; from += $1)); do
+        printf '\n%-18s' ''
+        for ((n = from; n < from + $1 && n < count; n++)); do printf '%20s' "${labels[n]}"; done
         for name in "${@:2}"; do
-            printf '\n%-20s' "$name"
-            for ((n = from; n < from + $1 && n <= results; n++)); do
-                printf '%11s%9s' "$(figure "$name" "$n")" "$(ratio "$name" "$n" 1)"
+            printf '\n%-18s' "$name"
+            for ((n = from; n < from + $1 && n < count; n++)); do
+                printf '%11s%9s' "$(us "${names[n]}" "$name")" \
+                    "$(ratio "${names[n]}" "${names[0]}" "$name")"
             done
         done
         printf '\n'
@@ -359,108 +504,143 @@ table() { # COLUMNS NAME...
 # ---------------------------------------------------------------- the tests
 
 run_tests() { # [all] [MAVEN_ARGUMENT...]
-    local argument line shown ticker status takes='the quick tests: about a minute' all=()
-    if [ "${1-}" = all ]; then
-        takes='all tests: some five minutes'
-        all=(-Dall)
-        shift
-    fi
+    local argument ticker filter status command=(mvn -B -f test/pom.xml test)
     for argument in "$@"; do
-        [ -n "$argument" ] || fail 'an empty argument' 2
+        if [ -z "$argument" ]; then fail 'an empty argument' 2; fi
     done
     prepare_java
-    command -v mvn >/dev/null || fail 'no mvn on the PATH; install Maven 3.6 or later for the tests'
-    echo "$takes"
-    show mvn -B -f test/pom.xml test ${all[@]+"${all[@]}"} "$@"
-    mkfifo "$scratch/maven" || exit 1
+    if ! command -v mvn >/dev/null; then
+        fail 'no mvn on the PATH; install Maven 3.6 or later for the tests'
+    fi
+    if [ "${1-}" = all ]; then
+        shift
+        command+=(-Dall)
+        echo 'All tests: some five minutes on two cores.'
+    else
+        echo 'The quick tests: about a minute on two cores. All of them: ./run.sh test all'
+    fi
+    command+=("$@")
+    show "${command[@]}"
+    mkfifo "$scratch/maven"
+    telling <"$scratch/maven" &
+    filter=$!
+    while sleep 4 >/dev/null 2>&1; do echo "... $SECONDS s"; done &
+    ticker=$!
+    set -m # a group of its own: Ctrl-C comes here, not to Maven, which would print a stack trace
+    "${command[@]}" </dev/null >"$scratch/maven" 2>&1 &
+    maven=$!
+    set +m
+    wait "$maven"
+    status=$?
+    maven=''
+    kill "$ticker"
+    wait "$filter"
+    exit "$status"
+}
+
+# Of what Maven says, all but what is for information; of that, how the tests went.
+telling() {
+    local line
     while IFS= read -r line; do
         case $line in
-            *'Tests run:'* | *BUILD* | '[E'* | '[W'*) printf '%s\n' "$line" ;;
-            '['*) ;; # what else Maven does
+            *'Tests run:'* | *BUILD*) printf '%s\n' "$line" ;;
+            '' | '[INFO]'*) ;;
             *) printf '%s\n' "$line" ;;
         esac
-    done <"$scratch/maven" &
-    shown=$!
-    while sleep 5 >/dev/null 2>&1; do echo "  $SECONDS s"; done &
-    ticker=$!
-    set -m # a group of its own: Ctrl-C comes here, and not to Maven, which would print a stack trace
-    mvn -B -f test/pom.xml test ${all[@]+"${all[@]}"} "$@" </dev/null >"$scratch/maven" 2>&1 &
-    group=$!
-    set +m
-    wait "$group"
-    status=$?
-    group=''
-    kill "$ticker"
-    wait "$shown"
-    exit "$status"
+    done
 }
 
 # ---------------------------------------------------------------- helpers
 
 prepare_java() {
-    local entry entries absolute=''
-    # What is relative in the environment was meant from where we were called.
-    IFS=: read -r -a entries <<<"$PATH"
-    for entry in "${entries[@]}"; do
-        [ "${entry#/}" != "$entry" ] || entry=$PWD/$entry
-        absolute=$absolute:$entry
-    done
-    PATH=${absolute#:}
+    local java
     if [ -n "${JAVA_HOME-}" ]; then
-        [ -x "$JAVA_HOME/bin/java" ] || fail "no java in $JAVA_HOME/bin"
-        JAVA_HOME=$(cd "$JAVA_HOME" && pwd)
+        if [ ! -x "$JAVA_HOME/bin/java" ]; then fail "no java in $JAVA_HOME/bin"; fi
+        JAVA_HOME=$(cd "$JAVA_HOME" && pwd) # it may be relative to where we were called
         PATH=$JAVA_HOME/bin:$PATH
     fi
-    cd "$(dirname "$(readlink -f "$0")")" && mkdir -p results || exit 1 # each has said why
+    java=$(command -v java) || fail 'no java on the PATH; install a JDK, 11 or later'
+    if [ "${java#/}" = "$java" ]; then PATH=$(cd "$(dirname "$java")" && pwd):$PATH; fi
+    go_home
+    mkdir -p results || exit 1 # it has said why
     # JDK 11 refuses a source beside its class. So the class path is a folder without classes.
     export CLASSPATH=results
-    release=$(java -version 2>&1 >/dev/null | LC_ALL=C sed -n 's/.* version "\([0-9]*\).*/\1/p')
-    [ "${release:-0}" -ge 11 ] || fail "no JDK from version 11 on: java is ${release:-not there}"
+    java -version >"$scratch/version" 2>&1
+    release=$(LC_ALL=C sed -n 's/.* version "\([0-9]*\).*/\1/p' "$scratch/version")
+    if [ -z "$release" ]; then
+        cat "$scratch/version" >&2
+        fail "$java does not tell its version; a JDK is needed, 11 or later"
+    elif [ "$release" -lt 11 ]; then
+        fail "a JDK is needed, 11 or later, and $java is $release"
+    elif ! java --list-modules 2>&1 | grep '^jdk.compiler' >/dev/null; then
+        fail "$java has no compiler (it is a JRE); a JDK is needed, 11 or later"
+    fi
+}
+
+# Goes to the folder where this script is, also if it was called by a symbolic link.
+go_home() {
+    local file=$0 link
+    while [ -L "$file" ]; do
+        link=$(readlink "$file")
+        if [ "${link#/}" = "$link" ]; then link=$(dirname "$file")/$link; fi
+        file=$link
+    done
+    cd "$(dirname "$file")" || exit 1
 }
 
 # TERM, because what a script starts in the background ignores Ctrl-C; CONT, if it stands still.
 stop_all() {
     local process
-    [ -z "$group" ] || kill -TERM -- "-$group" # with all that the tests have started
+    if [ -n "$maven" ]; then kill -TERM -- "-$maven"; fi # with all that the tests have started
     for process in $(jobs -p); do
         kill -TERM "$process"
         kill -CONT "$process"
     done
     wait
-    [ -z "$cores" ] || taskset -cp "$cores" $$
-    results=0 port=()
+    if [ -n "$cores" ]; then taskset -cp "$cores" $$; fi
+    names=()
+    labels=()
     : >"$scratch/errors"
 } >/dev/null 2>&1
 
 # Starts a server, and waits until it listens.
-serve() { # CLASS ARGUMENT...
-    local line output="$scratch/server.$((${#port[@]} + 1))"
+serve() { # NAME CLASS ARGUMENT...
+    local line output="$scratch/$1.server"
     : >"$output" # at once: there could be what a server of an earlier demo said
-    show java "$1.java" "${@:2}" '&'
-    java "$1.java" "${@:2}" >"$output" 2>>"$scratch/errors" &
+    show java "$2.java" "${@:3}" '&'
+    wait_for_enter
+    java "$2.java" "${@:3}" >"$output" 2>>"$scratch/errors" &
     server=$!
     until grep -q 'listening on' "$output"; do
-        kill -0 "$server" 2>/dev/null || finish "$server"
+        if ! kill -0 "$server" 2>/dev/null; then finish "$server" "$output"; fi
         sleep 0.05
     done
     line=$(grep 'listening on' "$output" | tr -d '\r') # on Windows lines end with CRLF
     echo "$line"
-    port[${#port[@]} + 1]=${line##*:}
+    echo "${line##*:}" >"$scratch/$1.port"
+}
+
+port() { # SERVER
+    cat "$scratch/$1.port"
 }
 
 # Shows a command, and runs it; in the background, where a signal finds this script waiting.
 run() { # OUTPUT COMMAND...
     show "${@:2}"
+    wait_for_enter
     "${@:2}" >"$1" 2>>"$scratch/errors" &
-    finish $!
+    finish $! "$1"
 }
 
-# Waits until a program has ended. If it failed, so does all this.
-finish() { # PROCESS
+# Waits until a program has ended. If it failed, so does all this, with all that it said.
+finish() { # PROCESS OUTPUT
     local status
     wait "$1" && return
     status=$?
-    cat "$scratch/errors" >&2
+    cat "$2" "$scratch/errors" >&2
+    if grep -qi 'in use' "$scratch/errors"; then
+        echo 'run.sh: ./run.sh --port 0 --async-port 0 takes free ports' >&2
+    fi
     exit "$status"
 }
 
@@ -470,63 +650,86 @@ client() { # ARGUMENT...
     cat "$scratch/client"
 }
 
-# Runs a benchmark; what it found is the next result.
-measure() { # LABEL SERVER NAME ARGUMENT...
-    step "$1: this takes some seconds."
-    run "$scratch/client" java EchoClient.java --port "${port[$2]}" --bench "${@:4}" \
-        --json "results/$3.json"
-    result "$1" "results/$3.json"
+# Runs a benchmark; what it found is a result.
+measure() { # NAME LABEL SERVER FILE ARGUMENT...
+    step "$2: this takes some seconds."
+    run "$scratch/client" java EchoClient.java --port "$(port "$3")" --bench "${@:5}" \
+        --json "results/$4.json"
+    result "$1" "$2" "results/$4.json"
 }
 
 # Reads a result. Its figures stand in a file, a line for each.
-result() { # LABEL JSON_FILE
-    local file=$2
-    [ -f "$file" ] || fail "$file: no such file, or not a regular one" 2
-    results=$((results + 1))
-    label[results]=$1
-    read_json <"$file" >"$scratch/result.$results"
-    if [ "$(value valid "$results")" != true ] || [ -z "$(value mean "$results")" ]; then
-        fail "$file: not a valid result of EchoClient --json" 2
+result() { # NAME LABEL JSON_FILE
+    if [ ! -f "$3" ]; then fail "$3: no such file, or not a regular one" 2; fi
+    names+=("$1")
+    labels+=("$2")
+    read_json <"$3" >"$scratch/$1.result"
+    if [ "$(value "$1" valid)" != true ] || [ -z "$(value "$1" mean)" ]; then
+        fail "$3: not a valid result of EchoClient --json" 2
     fi
 }
 
+has() { # RESULT
+    [ -f "$scratch/$1.result" ]
+}
+
 # Reads JSON, however it is laid out: first a line for each text, sign and word, then one for each
-# figure, such as "warmup.messages 20000". Those of rtt_us have no name before theirs: "p99 28.131".
+# value, such as "warmup.messages 20000". Those of rtt_us have no name before theirs: "p99 28.131".
+# Texts keep their quotes. Of a list there is a line for each text in it.
 read_json() {
-    head -c 100000 | tr '\000\r\n\t' '    ' |
-        LC_ALL=C grep -oE '"([^"\\]|\\.)*"|[{}:,]|[^]["{}:, ]+' | LC_ALL=C awk '
-            last == ":" && /^(true|false|[0-9.]+([eE][-+]?[0-9]+)?)$/ { print prefix name, $0 }
+    head -c 4000000 | tr '\000\r\n\t' '    ' |
+        LC_ALL=C grep -oE '"([^"\\]|\\.)*"|[][{}:,]|[^]["{}:, ]+' | LC_ALL=C awk '
+            last == ":" && /^("|(true|false|[0-9.]+([eE][-+]?[0-9]+)?)$)/ { print prefix name, $0 }
+            (last == "[" || last == ",") && list != "" && /^"/ { print list, $0 }
             $0 == ":" { name = substr(last, 2, length(last) - 2) }
-            $0 == "{" { prefix = (name == "" || name == "rtt_us") ? "" : name "." }
+            $0 == "[" { list = name }
+            $0 == "]" { list = "" }
+            $0 == "{" && list != "" { prefix = list "."; list = "" }
+            $0 == "{" && last == ":" { prefix = name == "rtt_us" ? "" : name "." }
             $0 == "}" { prefix = "" }
             { last = $0 }'
 }
 
-# A figure of a result; nothing, if the result has none.
-value() { # NAME RESULT
-    awk -v name="$1" '$1 == name { print $2 }' "$scratch/result.$2"
+# A value of a result; nothing, if the result has none.
+value() { # RESULT NAME
+    LC_ALL=C awk -v name="$2" '$1 == name { print substr($0, length(name) + 2) }' \
+        "$scratch/$1.result"
+}
+
+# A text of a result, without its quotes.
+words() { # RESULT NAME
+    value "$1" "$2" | sed -e 's/^"\(.*\)"$/\1/' -e 's/\\\(["\\]\)/\1/g'
 }
 
 # A figure as people read it: "28.1 us".
-figure() { # NAME RESULT
+us() { # RESULT NAME
     local number
     number=$(value "$1" "$2")
-    case $1:$number in
-        *:) echo - ;;
-        message_bytes:* | connections:* | messages:*) echo "$number" ;;
-        messages_s:* | throughput_mib_s:* | reads_mean:*) three_digits "$number" '' ;;
+    if [ -z "$number" ]; then
+        echo -
+        return
+    fi
+    case $2 in
+        message_bytes | connections | messages) echo "$number" ;;
+        messages_s | throughput_mib_s | reads_mean | memory_kib) three_digits "$number" '' ;;
         *) three_digits "$number" ' us' ;;
     esac
 }
 
 # How many times as much a figure of one result is as that of another, such as "2.50x".
-ratio() { # NAME RESULT RESULT
+ratio() { # RESULT RESULT NAME
     local this other
-    this=$(value "$1" "$2") other=$(value "$1" "$3")
-    case $this:$other in
-        ?*:*[1-9]*) three_digits "$(calc %.9g "$this / $other")" x ;;
-        *) echo - ;;
-    esac
+    this=$(value "$1" "$3")
+    other=$(value "$2" "$3")
+    if [ -z "$this" ] || [ -z "$other" ] || [ "$(calc %d "$other > 0")" = 0 ]; then
+        echo -
+    elif [ "$(calc %d "$this > 0 && $this < 0.001 * $other")" = 1 ]; then
+        echo '<0.001x'
+    elif [ "$(calc %d "$this > 99999 * $other")" = 1 ]; then
+        echo '>99999x'
+    else
+        three_digits "$(calc %.9g "$this / $other")" x
+    fi
 }
 
 # Three digits that count, at least. Microseconds may become larger units.
