@@ -1,10 +1,7 @@
 import static org.junit.jupiter.api.Assertions.*;
 
-import java.nio.ByteBuffer;
 import java.util.*;
 import org.junit.jupiter.api.*;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.*;
 
 /** What is counted, and when it is due: with times that are made up. */
 @Timeout(30)
@@ -145,27 +142,6 @@ class PhaseTest {
                 "--parallel", "" + connections), index, 5_000);
     }
 
-    @ParameterizedTest
-    @CsvSource({"100, 1120ms, 112", "100, 1s, 100", "1000, 1ms, 1", "0.5, 4s, 2",
-        "0.5, 4001ms, 3", "0.001, 1s, 1", "3, 1s, 3", "10000000, 1s, 10000000"})
-    void whatIsDueIsExact(String rate, String time, long due) {
-        long nanos = EchoClient.Options.parse("--bench", "--duration", time).limit.nanos;
-        assertEquals(due, schedule(rate, 1, 0).dueWithin(nanos));
-        long all = 0;
-        for (int index = 0; index < 7; index++) {
-            all += schedule(rate, 7, index).dueWithin(nanos);
-        }
-        assertEquals(due, all);
-    }
-
-    @Test
-    void connectionsTakeTurnsOnTheSchedule() {
-        EchoClient.Schedule second = schedule("100", 4, 1);
-        assertEquals(5_000 + 10_000_000, second.dueNanos(0));
-        assertEquals(5_000 + 50_000_000, second.dueNanos(1));
-        assertEquals(5_000 + 4_000_000_000L, schedule("0.5", 1, 0).dueNanos(2));
-    }
-
     @Test
     void awaitIsNeverEarlyAndHardlyLate() throws Exception {
         EchoClient.Schedule schedule = schedule("100", 1, 0);
@@ -177,47 +153,5 @@ class PhaseTest {
         });
         phase.end(0);
         assertFalse(schedule.await(System.nanoTime() + 60_000_000_000L, phase));
-    }
-
-    @Test
-    void messagesDifferInEveryByte() {
-        EchoClient.Payload payload =
-                new EchoClient.Payload(EchoClient.Options.parse("--bench", "--size", "300"));
-        ByteBuffer window = payload.window();
-        Set<ByteBuffer> all = new HashSet<>();
-        byte[] before = new byte[300];
-        for (int number = 0; number < 999; number++) {
-            byte[] bytes = new byte[300];
-            ByteBuffer message = payload.message(window, number);
-            assertEquals(300, message.remaining());
-            message.get(bytes);
-            assertTrue(all.add(ByteBuffer.wrap(bytes)));
-            for (int i = 0; i < 300 && number > 0; i++) {
-                assertNotEquals(before[i], bytes[i], "byte " + i + " of " + number);
-            }
-            before = bytes;
-        }
-    }
-
-    @Test
-    void linesAreLettersAndALineEnd() {
-        EchoClient.Payload payload = new EchoClient.Payload(
-                EchoClient.Options.parse("--bench", "--line", "--size", "20"));
-        ByteBuffer window = payload.window();
-        String before = "";
-        for (int number = 0; number < 100; number++) {
-            byte[] bytes = new byte[20];
-            payload.message(window, number).get(bytes);
-            String line = new String(bytes, java.nio.charset.StandardCharsets.US_ASCII);
-            assertTrue(line.matches("[a-z]{19}\n"), line);
-            for (int i = 0; i < 19 && number > 0; i++) {
-                assertNotEquals(before.charAt(i), line.charAt(i));
-            }
-            before = line;
-        }
-        EchoClient.Payload text = new EchoClient.Payload(
-                EchoClient.Options.parse("--line", "--message", "hello"));
-        assertEquals(6, text.size());
-        assertEquals('\n', text.message(text.window(), 0).get(5));
     }
 }
