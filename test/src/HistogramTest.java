@@ -14,13 +14,14 @@ class HistogramTest {
     private final EchoClient.Histogram ours = new EchoClient.Histogram();
 
     @ParameterizedTest
-    @ValueSource(ints = {1, 2, 10, 999, 1000, 30_000})
-    void equalsHdrHistogram(int many) throws Exception {
+    @CsvSource({"wide, 1", "wide, 2", "wide, 10", "wide, 999", "wide, 1000", "wide, 30000",
+        "even, 5000", "two speeds, 5000", "bell, 5000", "always the same, 5000"})
+    void equalsHdrHistogram(String kind, int many) throws Exception {
         org.HdrHistogram.Histogram theirs = new org.HdrHistogram.Histogram(1, 1L << 50, 3);
         Random random = new Random(many);
         long most = 0;
         for (int i = 0; i < many; i++) {
-            long nanos = (long) Math.exp(random.nextDouble() * 30); // up to 3 hours
+            long nanos = value(kind, random);
             most = Math.max(most, nanos);
             ours.record(nanos);
             theirs.recordValue(nanos);
@@ -39,6 +40,17 @@ class HistogramTest {
                 assertEquals(theirs.getCountBetweenValues(0, Math.round(value)),
                         Long.parseLong(columns[2]), line);
             }
+        }
+    }
+
+    private static long value(String kind, Random random) {
+        switch (kind) {
+            case "wide": return (long) Math.exp(random.nextDouble() * 30); // up to 3 hours
+            case "even": return 1 + random.nextInt(5000);
+            case "two speeds": return (random.nextInt(10) < 7 ? 11_000 : 46_000)
+                    + random.nextInt(900);
+            case "bell": return (long) Math.max(1, 60_000 + 9_000 * random.nextGaussian());
+            default: return 1_234_567;
         }
     }
 

@@ -110,6 +110,7 @@ class ThreadsTest {
         });
         assertEquals(List.of(ALL, ALL, ALL / 4, ALL * 3 / 4), List.of(phase.messages(),
                 phase.response.count(), phase.behind.count(), phase.wakeup.count()));
+        assertEquals(ALL, phase.rtt.countFrom(0)); // all in one bucket
         assertEquals(1000, phase.rtt.mean());
         assertEquals(1090, phase.response.mean());
         assertEquals(0, phase.rtt.stddev());
