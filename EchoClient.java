@@ -647,6 +647,7 @@ public class EchoClient {
                 if (connection == null) {
                     connection = benchmark.server.open();
                     trip.connectNanos = System.nanoTime() - trip.startNanos;
+                    benchmark.server.noteConnecting(trip.connectNanos);
                 } else if (options.connect) { // the first one, which has found the server
                     trip.connectNanos = connection.connectNanos;
                 }
@@ -1417,9 +1418,13 @@ public class EchoClient {
                 }
                 throw new ConnectFailure(to, connected.get(), e);
             }
-            slowest.accumulate(connection.connectNanos);
+            noteConnecting(connection.connectNanos);
             connected.incrementAndGet();
             return connection;
+        }
+
+        void noteConnecting(long nanos) {
+            slowest.accumulate(nanos);
         }
 
         void close(Connection connection) {

@@ -176,9 +176,9 @@ class ClientRunTest {
                 Json json = good(Ran.bench(peer.port(), "--size", "10", "--warmup", "0",
                         "--rate", "100", "--repeat", "100", "--json", "-")).json();
                 assertTrue(json.number("response_us.max") >= 300_000);
-                assertTrue(json.number("response_us.max") < 330_000);
-                assertEquals(29, json.number("behind_messages"), 6);
-                assertEquals(290_000, json.number("behind_us_max"), 20_000);
+                assertTrue(json.number("response_us.max") < 400_000);
+                assertEquals(29, json.number("behind_messages"), 10);
+                assertEquals(290_000, json.number("behind_us_max"), 90_000);
                 assertEquals(200_000, json.number("response_us.p90"), 40_000);
                 assertTrue(json.number("rtt_us.p90") < 50_000);
                 assertEquals(0.19, json.number("max_at_s"), 0.001);
