@@ -316,8 +316,9 @@ demo_connect() {
             $(ratio "$kind" kept p50) of one on a connection that is kept. Until connected, which the
             system does: $(us "$kind" connect_us.p50)."
     done
-    say "The rest is what a new client costs its server: a thread, started and ended, or a place in
-        an event loop. p50 with loops is $(ratio loops threads p50) that with threads."
+    say "The rest is the echo, the end of the connection, and what the client is to its server: a
+        thread, started and ended, or a place in an event loop. p50 with loops is
+        $(ratio loops threads p50) that with threads."
     if [ "$release" -ge 21 ]; then
         say "With virtual threads it is $(ratio virtual threads p50) that with threads."
     fi
