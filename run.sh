@@ -545,7 +545,7 @@ telling() {
     while IFS= read -r line; do
         case $line in
             *'Tests run:'* | *BUILD*) printf '%s\n' "$line" ;;
-            '' | '[INFO]'*) ;;
+            '' | *'[INFO]'*) ;;
             *) printf '%s\n' "$line" ;;
         esac
     done
