@@ -3,6 +3,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.*;
 import java.util.*;
 import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Assumptions;
 
 /** A program that runs as a process of its own. What it prints is collected. */
 final class Program implements AutoCloseable {
@@ -93,8 +94,13 @@ final class Program implements AutoCloseable {
         return process.getOutputStream();
     }
 
-    /** Such as TERM, INT, STOP, CONT. */
+    /** Such as TERM, INT, STOP, CONT. What a shell starts in the background may ignore INT. */
     void signal(String name) throws Exception {
+        Path status = Path.of("/proc/" + pid() + "/status");
+        if (name.equals("INT") && Files.exists(status)) {
+            String ignored = Files.readString(status).replaceAll("(?s).*SigIgn:\\s*(\\w+).*", "$1");
+            Assumptions.assumeTrue((Long.parseUnsignedLong(ignored, 16) & 2) == 0, "INT is ignored");
+        }
         new ProcessBuilder("kill", "-" + name, "" + pid()).inheritIO().start().waitFor();
     }
 
