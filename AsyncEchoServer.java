@@ -56,13 +56,14 @@ public class AsyncEchoServer implements AutoCloseable {
     private final AtomicBoolean limitIsTold = new AtomicBoolean();
     private final LongAdder served = new LongAdder(); // clients
     private final LongAdder echoed = new LongAdder(); // bytes
-    private volatile boolean closed;
+    private volatile boolean stopping; // nobody else is accepted
+    private volatile boolean closed; // nobody is served any more
 
     /** Accepts clients until the server is closed; no failure ends this loop. */
     private void acceptLoop(AsynchronousServerSocketChannel listener) {
         // A thread waits here, and not a handler: the JDK runs an accepting handler once in
         // each turn of the loop. While 4000 clients were busy, 1000 others waited for 30 s.
-        while (!closed) {
+        while (!stopping) {
             try {
                 admit(listener.accept().get());
             } catch (ExecutionException e) {
@@ -227,7 +228,7 @@ public class AsyncEchoServer implements AutoCloseable {
 
     /** Without a pause the same failure would come back 80,000 times a second. */
     private void pauseAfter(Throwable e) {
-        if (!closed) {
+        if (!stopping) {
             tell(e);
             LockSupport.parkNanos(500_000_000); // meanwhile some clients will leave
         }
@@ -387,7 +388,7 @@ public class AsyncEchoServer implements AutoCloseable {
 
     /** Announces the server, waits until it is told to stop, and sums up. */
     private int serve(PrintStream out) {
-        Thread hook = new Thread(() -> closeAndSumUp(out), "stop");
+        Thread hook = new Thread(() -> endAndSumUp(out), "stop");
         try {
             Runtime.getRuntime().addShutdownHook(hook); // Ctrl-C and SIGTERM run it
             announce(out);
@@ -397,7 +398,8 @@ public class AsyncEchoServer implements AutoCloseable {
         } finally { // Ctrl-C in jshell comes here, too
             removeHook(hook);
         }
-        return closeAndSumUp(out) ? 0 : 1;
+        close();
+        return sumUp(out) ? 0 : 1;
     }
 
     private void announce(PrintStream out) {
@@ -418,14 +420,22 @@ public class AsyncEchoServer implements AutoCloseable {
     }
 
     /**
+     * What Ctrl-C and SIGTERM do. The system closes the connections of a program that ends;
+     * many threads that end one after the other would take more than a second.
+     */
+    private void endAndSumUp(PrintStream out) {
+        stopListening();
+        sumUp(out);
+    }
+
+    /**
      * Takes less than a second. A thread of its own prints the summary, because println waits
      * while nobody reads the pipe that it prints to. Returns whether it could be printed.
      */
-    private boolean closeAndSumUp(PrintStream out) {
-        close();
+    private boolean sumUp(PrintStream out) {
         AtomicBoolean printed = new AtomicBoolean();
         String connections = served.sum() == 1 ? " connection, " : " connections, ";
-        runFor(400, "summary", () -> {
+        runFor(800, "summary", () -> {
             out.println(TAG + "served " + served + connections + echoed + " bytes echoed");
             printed.set(!out.checkError());
         });
@@ -439,9 +449,14 @@ public class AsyncEchoServer implements AutoCloseable {
     @Override
     public void close() {
         closed = true;
-        listeners.forEach(AsyncEchoServer::closeQuietly);
+        stopListening();
         runFor(300, "close", this::closeClients);
         loops.forEach(AsynchronousChannelGroup::shutdown);
+    }
+
+    private void stopListening() {
+        stopping = true;
+        listeners.forEach(AsyncEchoServer::closeQuietly);
     }
 
     /**

@@ -49,13 +49,14 @@ public class EchoServer implements AutoCloseable {
     private final AtomicBoolean limitIsTold = new AtomicBoolean();
     private final LongAdder served = new LongAdder(); // clients
     private final LongAdder echoed = new LongAdder(); // bytes
-    private volatile boolean closed;
+    private volatile boolean stopping; // nobody else is accepted
+    private volatile boolean closed; // nobody is served any more
     /** With --spin, a permit for each thread that may poll. */
     private final Semaphore polls = new Semaphore(Runtime.getRuntime().availableProcessors());
 
     /** Accepts clients until the server is closed; no failure ends this loop. */
     private void acceptLoop() {
-        while (!closed) {
+        while (!stopping) {
             try {
                 admit(listener.accept());
             } catch (Throwable e) { // out of descriptors, threads or memory: some will leave
@@ -152,7 +153,7 @@ public class EchoServer implements AutoCloseable {
 
     /** Without a pause the same failure would come back 80,000 times a second. */
     private void pauseAfter(Throwable e) {
-        if (!closed) {
+        if (!stopping) {
             tell(e);
             LockSupport.parkNanos(500_000_000); // meanwhile some clients will leave
         }
@@ -295,7 +296,7 @@ public class EchoServer implements AutoCloseable {
 
     /** Announces the server, waits until it is told to stop, and sums up. */
     private int serve(PrintStream out) {
-        Thread hook = new Thread(() -> closeAndSumUp(out), "stop");
+        Thread hook = new Thread(() -> endAndSumUp(out), "stop");
         try {
             Runtime.getRuntime().addShutdownHook(hook); // Ctrl-C and SIGTERM run it
             announce(out);
@@ -305,7 +306,8 @@ public class EchoServer implements AutoCloseable {
         } finally { // Ctrl-C in jshell comes here, too
             removeHook(hook);
         }
-        return closeAndSumUp(out) ? 0 : 1;
+        close();
+        return sumUp(out) ? 0 : 1;
     }
 
     private void announce(PrintStream out) {
@@ -326,14 +328,22 @@ public class EchoServer implements AutoCloseable {
     }
 
     /**
+     * What Ctrl-C and SIGTERM do. The system closes the connections of a program that ends;
+     * many threads that end one after the other would take more than a second.
+     */
+    private void endAndSumUp(PrintStream out) {
+        stopListening();
+        sumUp(out);
+    }
+
+    /**
      * Takes less than a second. A thread of its own prints the summary, because println waits
      * while nobody reads the pipe that it prints to. Returns whether it could be printed.
      */
-    private boolean closeAndSumUp(PrintStream out) {
-        close();
+    private boolean sumUp(PrintStream out) {
         AtomicBoolean printed = new AtomicBoolean();
         String connections = served.sum() == 1 ? " connection, " : " connections, ";
-        runFor(400, "summary", () -> {
+        runFor(800, "summary", () -> {
             out.println(TAG + "served " + served + connections + echoed + " bytes echoed");
             printed.set(!out.checkError());
         });
@@ -347,10 +357,15 @@ public class EchoServer implements AutoCloseable {
     @Override
     public void close() {
         closed = true;
+        stopListening();
+        // In a thread of its own, because a busy client can hold the lock of its socket.
+        runFor(300, "close", this::closeClients);
+    }
+
+    private void stopListening() {
+        stopping = true;
         if (listener != null) {
             closeQuietly(listener);
-            // In a thread of its own, because a busy client can hold the lock of its socket.
-            runFor(300, "close", this::closeClients);
         }
     }
 
