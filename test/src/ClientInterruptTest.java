@@ -115,15 +115,15 @@ class ClientInterruptTest {
     /** Of the time of --timeout only that counts in which the client was at work. */
     @Test
     void suspendedForLongerThanTheTimeoutIsNoSilence() throws Exception {
-        try (Peer peer = Peer.echo(10, 1);
-                Program client = client(peer, "--warmup", "0", "--duration", "3s",
-                        "--interval", "100ms", "--timeout", "800ms")) {
-            client.awaitErr("0.2 s: ");
+        try (Peer peer = Peer.echo(10, 1800);
+                Program client = client(peer, "--warmup", "0", "--repeat", "1", "--timeout",
+                        "1200ms")) {
+            Program.await(30, "a message", () -> peer.notedAt.size() == 1);
             client.signal("STOP");
-            Thread.sleep(1200);
+            Thread.sleep(1400);
             client.signal("CONT");
             assertEquals(0, client.end(20), client.err());
-            assertTrue(json().number("rtt_us.max") >= 900_000);
+            assertTrue(json().number("rtt_us.max") >= 1_800_000);
         }
     }
 

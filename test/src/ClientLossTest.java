@@ -2,9 +2,11 @@ import static org.junit.jupiter.api.Assertions.*;
 
 import java.io.*;
 import java.net.*;
+import java.nio.file.*;
 import java.util.*;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.*;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -84,15 +86,19 @@ class ClientLossTest {
     }
 
     @Test
-    void onAScheduleAllThatALostConnectionLeavesIsUnsent() throws Exception {
+    void onAScheduleAllThatALostConnectionLeavesIsUnsent(@TempDir Path folder)
+            throws Exception {
         try (Peer peer = closesAfter(12)) {
             long began = System.nanoTime();
-            Json json = failed(bench(peer, "--rate", "100", "--duration", "1h"));
+            Json json = failed(bench(peer, "--rate", "100", "--duration", "1h", "--hgrm",
+                    folder.resolve("hgrm").toString()));
             assertTrue(System.nanoTime() - began < 5 * Made.SECOND); // all are lost
             assertEquals(12, json.number("messages"));
             double due = json.number("elapsed_s") * 100;
             assertEquals(due, 12 + json.number("unanswered"), 1.01);
             assertEquals(1, json.number("unanswered") - json.number("unsent"));
+            assertTrue(Files.readString(folder.resolve("hgrm")).contains(
+                    String.format("= %12.0f]", 12 + json.number("unanswered"))));
         }
     }
 
@@ -102,12 +108,14 @@ class ClientLossTest {
             if (number <= 2) {
                 client.getInputStream().transferTo(client.getOutputStream());
             }
+            Peer.read(client, 10);
+            Thread.sleep(60); // until the others have had an echo
         })) {
-            Json json = failed(bench(peer, "--parallel", "3", "--duration", "200ms"),
+            Json json = failed(bench(peer, "--parallel", "3", "--duration", "300ms"),
                     "1 of 3 connections", "full");
             assertEquals(1, json.number("connections_lost"));
             assertTrue(json.number("messages") > 10);
-            assertEquals(0.2, json.number("elapsed_s"), 0.15);
+            assertTrue(json.number("elapsed_s") >= 0.3);
         }
     }
 
