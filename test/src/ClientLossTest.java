@@ -109,7 +109,7 @@ class ClientLossTest {
                 client.getInputStream().transferTo(client.getOutputStream());
             }
             Peer.read(client, 10);
-            Thread.sleep(60); // until the others have had an echo
+            Thread.sleep(150); // until the others have had an echo
         })) {
             Json json = failed(bench(peer, "--parallel", "3", "--duration", "300ms"),
                     "1 of 3 connections", "full");

@@ -175,12 +175,14 @@ class ClientRunTest {
             try (Peer peer = stalls(20, 300)) {
                 Json json = good(Ran.bench(peer.port(), "--size", "10", "--warmup", "0",
                         "--rate", "100", "--repeat", "100", "--json", "-")).json();
-                assertTrue(json.number("response_us.max") >= 300_000);
-                assertTrue(json.number("response_us.max") < 400_000);
-                assertEquals(29, json.number("behind_messages"), 10);
-                assertEquals(290_000, json.number("behind_us_max"), 90_000);
-                assertEquals(200_000, json.number("response_us.p90"), 40_000);
-                assertTrue(json.number("rtt_us.p90") < 50_000);
+                double most = json.number("response_us.max");
+                double behind = json.number("behind_messages");
+                assertTrue(most >= 300_000 && most < 500_000, "" + most);
+                assertTrue(behind >= 26 && behind < 50, "" + behind);
+                assertEquals(most - 10_000, json.number("behind_us_max"), 50_000);
+                assertTrue(json.number("response_us.p90") > 150_000);
+                assertTrue(json.number("response_us.p50") < 150_000);
+                assertTrue(json.number("rtt_us.p90") < 150_000);
                 assertEquals(0.19, json.number("max_at_s"), 0.001);
             }
         });
@@ -190,11 +192,9 @@ class ClientRunTest {
     void aStallAcrossTheEndIsCountedForAsLongAsTheRunAgain() throws Exception {
         try (Peer peer = stalls(11, 60_000)) {
             Tries.three(() -> {
-                long began = System.nanoTime();
                 Json json = Ran.bench(peer.port(), "--size", "10", "--warmup", "0", "--rate",
                         "100", "--duration", "300ms", "--json", "-").json();
-                double took = (System.nanoTime() - began) / 1e9;
-                assertEquals(0.6, took, 0.3);
+                assertEquals(0.6, json.number("elapsed_s"), 0.25);
                 assertEquals(10, json.number("messages"));
                 assertEquals(1, json.number("waiting"));
                 assertEquals(19, json.number("unsent"));

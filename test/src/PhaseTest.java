@@ -143,14 +143,17 @@ class PhaseTest {
     }
 
     @Test
-    void awaitIsNeverEarlyAndHardlyLate() throws Exception {
+    void awaitIsNeverEarlyAndHardlyLate() {
         EchoClient.Schedule schedule = schedule("100", 1, 0);
-        Tries.three(() -> {
-            long due = System.nanoTime() + 20_000_000;
+        long least = Long.MAX_VALUE;
+        for (int i = 0; i < 20; i++) {
+            long due = System.nanoTime() + 5_000_000;
             assertTrue(schedule.await(due, phase));
             long late = System.nanoTime() - due;
-            assertTrue(late >= 0 && late < 5_000_000, late + " ns late");
-        });
+            assertTrue(late >= 0, late + " ns late");
+            least = Math.min(least, late);
+        }
+        assertTrue(least < 1_000_000, least + " ns late");
         phase.end(0);
         assertFalse(schedule.await(System.nanoTime() + 60_000_000_000L, phase));
     }
