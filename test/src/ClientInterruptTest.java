@@ -119,6 +119,7 @@ class ClientInterruptTest {
                 Program client = client(peer, "--warmup", "0", "--repeat", "1", "--timeout",
                         "1200ms")) {
             Program.await(30, "a message", () -> peer.notedAt.size() == 1);
+            Thread.sleep(300); // so it has been seen that nothing moves
             client.signal("STOP");
             Thread.sleep(1400);
             client.signal("CONT");
