@@ -1659,12 +1659,12 @@ public class EchoClient {
          * the threads that send take the cores from the one that looks.
          */
         private void noteStandstill(long gapNanos, long lookNanos) {
-            long messages = measured.messages();
-            long came = messages - messagesSeen;
-            messagesSeen = messages;
-            double usual = (double) messages * gapNanos / measured.elapsedNanos();
+            long before = messagesSeen;
+            messagesSeen = measured.messages();
+            long came = messagesSeen - before;
+            double usual = (double) before * gapNanos / (measured.elapsedNanos() - gapNanos);
             long lateNanos = gapNanos - lookNanos;
-            if (lateNanos > SECOND / 10 && (options.openLoop() || came < usual / 10)) {
+            if (lateNanos > SECOND / 10 && (options.openLoop() || came < usual / 3)) {
                 ending.stoodStillNanos = Math.max(ending.stoodStillNanos, lateNanos);
             }
         }
