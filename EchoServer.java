@@ -43,7 +43,7 @@ public class EchoServer implements AutoCloseable {
 
     private ServerSocket listener;
     private Thread acceptor;
-    private Executor threads; // starts a thread for each client
+    private ExecutorService threads; // one for each client
     private final Set<Socket> clients = ConcurrentHashMap.newKeySet();
     private Semaphore slots; // one permit for each client that may still be served
     private final AtomicBoolean limitIsTold = new AtomicBoolean();
@@ -65,23 +65,7 @@ public class EchoServer implements AutoCloseable {
         }
     }
 
-    /** Gives a client a thread of its own; at the limit, as soon as another client leaves. */
-    private void admit(Socket client) {
-        tellOfLimit();
-        slots.acquireUninterruptibly();
-        try {
-            clients.add(client);
-            if (closed) { // while this client waited
-                release(client);
-            } else {
-                threads.execute(() -> serve(client));
-            }
-        } catch (Throwable e) { // there is no memory for it, or no thread
-            release(client);
-            throw e;
-        }
-    }
-
+    /** What the thread of a client does. */
     private void serve(Socket client) {
         String peer = "a client";
         try {
@@ -122,6 +106,23 @@ public class EchoServer implements AutoCloseable {
             }
             out.write(buffer, 0, n); // waits until there is room for all of them
             echoed.add(n);
+        }
+    }
+
+    /** Gives a client a thread of its own; at the limit, as soon as another client leaves. */
+    private void admit(Socket client) {
+        tellOfLimit();
+        slots.acquireUninterruptibly();
+        try {
+            clients.add(client);
+            if (closed) { // while this client waited
+                release(client);
+            } else {
+                threads.execute(() -> serve(client));
+            }
+        } catch (Throwable e) { // there is no memory for it, or no thread
+            release(client);
+            throw e;
         }
     }
 
@@ -226,9 +227,10 @@ public class EchoServer implements AutoCloseable {
         parse(args);
         limitByHeap();
         slots = new Semaphore(limit);
-        threads = task -> startThread("client", task);
         if (virtual) {
             threads = virtualThreads();
+        } else { // a thread whose client has left waits for the next one, for a minute at most
+            threads = Executors.newCachedThreadPool(this::clientThread);
         }
         try {
             local = InetAddress.getByName(host);
@@ -240,6 +242,14 @@ public class EchoServer implements AutoCloseable {
             throw new IOException("cannot listen on " + address(host, port) + ": "
                     + e.getMessage() + advice(e), e);
         }
+    }
+
+    /** If the JDK's own code runs out of memory there, the next client gets a new one. */
+    private Thread clientThread(Runnable task) {
+        Thread thread = new Thread(task, "client");
+        thread.setDaemon(true);
+        thread.setUncaughtExceptionHandler((t, e) -> tell(e));
+        return thread;
     }
 
     /** No more clients than half of the heap has buffers for; the rest needs some, too. */
@@ -256,9 +266,9 @@ public class EchoServer implements AutoCloseable {
     }
 
     /** A virtual thread for each task (JEP 444), by reflection, because Java 11 has none. */
-    private static Executor virtualThreads() {
+    private static ExecutorService virtualThreads() {
         try {
-            return (Executor) Executors.class.getMethod("newVirtualThreadPerTaskExecutor")
+            return (ExecutorService) Executors.class.getMethod("newVirtualThreadPerTaskExecutor")
                     .invoke(null);
         } catch (ReflectiveOperationException e) {
             throw new IllegalArgumentException("--virtual needs JDK 21 or later", e);
@@ -360,6 +370,7 @@ public class EchoServer implements AutoCloseable {
         stopListening();
         // In a thread of its own, because a busy client can hold the lock of its socket.
         runFor(300, "close", this::closeClients);
+        threads.shutdown();
     }
 
     private void stopListening() {
