@@ -1547,7 +1547,7 @@ public class EchoClient {
 
         /** Opens what is written at the end, too: so an error is told before the run. */
         private void prepare() throws IOException {
-            files = new OutputFiles(options);
+            files = new OutputFiles(options, err);
             if (options.hasResult()) { // for one message alone these 50 ms would be too long
                 machine.noteLoad();
                 machine.noteCollections();
@@ -2496,10 +2496,12 @@ public class EchoClient {
                 all.add(format("load %.1f on %s: other programs have a part in these times",
                         machine.load, count(machine.cores, "core")));
             }
-            if (!own && rtt.count() > 0) {
-                warnOfRate();
+            if (rtt.count() > 0) {
+                if (!own) {
+                    warnOfRate();
+                    warnOfSpread();
+                }
                 warnOfStall();
-                warnOfSpread();
             }
             warnOfConnecting();
             warnOfFew();
@@ -2580,10 +2582,11 @@ public class EchoClient {
          * T, would on a schedule make one in 100 messages wait for S - T * N / (100 * k).
          */
         private void warnOfStall() {
-            if (options.openLoop()) {
+            long stall = rtt.max();
+            boolean ours = stall < 2 * ending.stoodStillNanos;
+            if (options.openLoop() || ours) {
                 return;
             }
-            long stall = rtt.max();
             double stalled = Math.min(options.parallel, rtt.countFrom(stall / 2));
             double p99 = stall - measured.elapsedNanos() * options.parallel / (100 * stalled);
             if (p99 > 3.0 * rtt.percentile(rtt.supports(99) ? 99 : 50)) {
@@ -3055,7 +3058,7 @@ public class EchoClient {
             if (!series.single()) {
                 add("<path class=\"time bar\" d=\"%s\"/>", bars);
             }
-            String few = measured.messages() <= 100 ? " few" : ""; // they can be larger
+            String few = phase.messages() <= 100 ? " few" : ""; // they can be larger
             add("<path class=\"time dot%s\" d=\"%s\"/>", few, dots);
         }
 
@@ -3243,17 +3246,21 @@ public class EchoClient {
             }
         }
 
-        /** Where a file is, however its name is written. */
+        /** Where a file is, or will be, however its name is written. */
         private static File place(String name) {
             try {
-                return new File(name).getCanonicalFile();
-            } catch (IOException e) {
+                Path path = Path.of(name);
+                for (int i = 0; i < 40 && Files.isSymbolicLink(path); i++) { // as Linux does
+                    path = path.resolveSibling(Files.readSymbolicLink(path));
+                }
+                return path.toFile().getCanonicalFile();
+            } catch (IOException | InvalidPathException e) {
                 return new File(name).getAbsoluteFile();
             }
         }
 
         /** Opens all. If one can't be opened, nothing of an earlier run stays in the others. */
-        OutputFiles(Options options) throws IOException {
+        OutputFiles(Options options, PrintStream err) throws IOException {
             json = new OutputFile(options.jsonToOut() ? null : options.json);
             hgrm = new OutputFile(options.hgrm);
             plot = new OutputFile(options.plot);
@@ -3267,7 +3274,7 @@ public class EchoClient {
             }
             if (failure != null) {
                 String error = "cannot write " + failure.getMessage();
-                write(JsonReport.failed(error, false) + "\n", "", "", System.err);
+                write(JsonReport.failed(error, false) + "\n", "", "", err);
                 throw failure;
             }
         }
