@@ -2,119 +2,161 @@ import static org.junit.jupiter.api.Assertions.*;
 
 import java.io.*;
 import java.net.*;
-import java.nio.file.*;
+import java.nio.channels.SocketChannel;
+import java.nio.file.Path;
 import java.util.*;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.*;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.*;
 
-/** What happens when a server is lost, silent, wrong or not there. */
+/** What happens when a server is lost, silent, wrong or not there: in each way of sending. */
 @Timeout(60)
 class ClientFailureTest {
 
     @TempDir
     Path folder;
+    private Outputs outputs;
 
-    /** The client with --bench, messages of 10 bytes, and three files that hold "old". */
-    private Ran bench(int port, String... arguments) throws IOException {
-        List<String> all = new ArrayList<>(List.of("--size", "10"));
-        for (String file : List.of("json", "hgrm", "plot")) {
-            Files.writeString(folder.resolve(file), "old");
-            all.addAll(List.of("--" + file, folder.resolve(file).toString()));
-        }
-        all.addAll(List.of(arguments));
-        return Ran.bench(port, all.toArray(new String[0]));
+    @BeforeEach
+    void prepare() {
+        outputs = new Outputs(folder);
     }
 
-    private Json json() throws IOException {
-        return Json.of(Files.readString(folder.resolve("json")));
-    }
-
-    private String file(String name) throws IOException {
-        return Files.readString(folder.resolve(name));
-    }
-
-    private static void names(Ran ran, String... facts) {
+    /** That it ended with exit 1 and an error with these facts, which JSON has, too. */
+    private Json failed(Ran ran, String... facts) throws IOException {
         assertEquals(1, ran.status, ran.toString());
+        Json json = outputs.json();
+        assertEquals(false, json.get("valid"));
+        assertTrue(ran.err.contains(json.string("error")), ran.err);
         assertFalse(ran.err.contains("\tat "), ran.err);
         for (String fact : facts) {
-            assertTrue(ran.err.contains(fact), fact + " in " + ran);
+            assertTrue(json.string("error").contains(fact), fact + " in " + ran);
         }
+        return json;
     }
 
-    /** Echoes messages of 10 bytes with 2 ms each; the given connection only so many. */
-    private static Peer closes(int which, int after) throws IOException {
+    interface Echo {
+        /** The echo of message n of its connection; null closes that. */
+        byte[] of(byte[] message, int n) throws Exception;
+    }
+
+    /** Answers messages of 10 bytes; the first connection has number 1. */
+    private static Peer peer(Echo... echoes) throws IOException {
         return Peer.start((client, number) -> {
             byte[] bytes = Peer.read(client, 10);
-            for (int i = 1; bytes.length == 10 && (number != which || i <= after); i++) {
-                Thread.sleep(2);
-                client.getOutputStream().write(bytes);
+            for (int n = 1; bytes.length == 10; n++) {
+                byte[] echo = echoes[Math.min(number, echoes.length) - 1].of(bytes, n);
+                if (echo == null) {
+                    return;
+                }
+                client.getOutputStream().write(echo);
                 bytes = Peer.read(client, 10);
             }
         });
     }
 
+    /** Changes one bit of the last byte of the message of this number, counted over all. */
+    private static Peer wrong(int message) throws IOException {
+        AtomicInteger count = new AtomicInteger();
+        return peer((bytes, n) -> {
+            bytes[9] ^= count.incrementAndGet() == message ? 1 : 0;
+            return bytes;
+        });
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"--nagle", "--spin", "--connect", "--rate=200", "--line"})
+    void theLastByteIsComparedInEachWayOfSending(String way) throws Exception {
+        try (Peer peer = wrong(6)) {
+            Json json = failed(outputs.run(peer.port(), way, "--repeat", "40"), " message 6,",
+                    "offset 9");
+            assertFalse(json.has("rtt_us"));
+            assertFalse(json.string("error").contains("warm-up"), json.string("error"));
+        }
+        try (Peer peer = wrong(3)) {
+            failed(outputs.run(peer.port(), way, "--warmup", "5"), "warm-up message 3,",
+                    "offset 9");
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"--nagle", "--spin", "--connect", "--rate=200"})
+    void aConnectionThatIsClosedIsALossInEachWayOfSending(String way) throws Exception {
+        AtomicInteger count = new AtomicInteger();
+        try (Peer peer = peer((bytes, n) -> count.incrementAndGet() > 7 ? null : bytes)) {
+            Json json = failed(outputs.run(peer.port(), way, "--duration", "300ms"),
+                    "message 8", "0 of 10 bytes");
+            assertEquals(7, json.number("messages"));
+            assertEquals(1, json.number("connections_lost"));
+        }
+    }
+
     @Test
     void aLostConnectionDoesNotEndTheOthers() throws Exception {
-        try (Peer peer = closes(2, 13)) {
-            Ran ran = bench(peer.port(), "--parallel", "3", "--warmup", "10", "--repeat", "40");
-            names(ran, "1 of 3 connections", "message 4", "0 of 10 bytes");
-            assertTrue(ran.out.contains("FAILED"), ran.out);
-            assertEquals(false, json().get("valid"));
-            assertEquals(1, json().number("connections_lost"));
-            assertEquals(83, json().number("messages"));
-            assertEquals(30, json().number("warmup.messages"));
-            assertTrue(json().number("rtt_us.min") >= 2000);
-            assertTrue(ran.err.contains(json().string("error")));
+        Echo slow = (bytes, n) -> {
+            Thread.sleep(2);
+            return bytes;
+        };
+        Echo closes = (bytes, n) -> n > 13 ? null : slow.of(bytes, n);
+        try (Peer peer = peer(slow, closes, slow)) {
+            Ran ran = outputs.run(peer.port(), "--parallel", "3", "--warmup", "10", "--repeat",
+                    "40");
+            Json json = failed(ran, "1 of 3 connections", "message 4", "0 of 10 bytes");
+            assertEquals(1, json.number("connections_lost"));
+            assertEquals(83, json.number("messages"));
+            assertEquals(83, outputs.total());
+            assertEquals(30, json.number("warmup.messages"));
+            assertTrue(json.number("rtt_us.min") >= 2000);
             double failedAt = ReportTest.timeAfter(ran.out, "FAILED after") / 1e6;
-            assertTrue(failedAt >= 0.006 && failedAt < json().number("elapsed_s"));
-            assertTrue(file("hgrm").contains("Total count"));
-            assertTrue(file("plot").contains("FAILED after"));
+            assertTrue(failedAt >= 0.006 && failedAt < json.number("elapsed_s"));
+            assertTrue(outputs.text("plot").contains("FAILED after"));
         }
     }
 
     @Test
     void withARateTheMessagesOfTheLostWaitUntilTheEnd() throws Exception {
-        try (Peer peer = closes(2, 5)) {
-            bench(peer.port(), "--parallel", "2", "--warmup", "0", "--rate", "100",
-                    "--duration", "500ms");
-            assertEquals(30, json().number("messages"));
-            assertEquals(20, json().number("unanswered"));
-            assertEquals(1, json().number("connections_lost"));
-            assertEquals(390_000, json().number("response_us.max"), 110_000);
+        try (Peer peer = peer((bytes, n) -> bytes, (bytes, n) -> n > 5 ? null : bytes)) {
+            Json json = failed(outputs.run(peer.port(), "--parallel", "2", "--rate", "100",
+                    "--duration", "500ms"), "1 of 2 connections");
+            assertEquals(30, json.number("messages"));
+            assertEquals(20, json.number("unanswered"));
+            assertEquals(390_000, json.number("response_us.max"), 110_000);
         }
     }
 
-    @Test
-    void whenAllAreLostTheRunEndsAtOnce() throws Exception {
-        try (Peer peer = Peer.start((client, number) -> client.getOutputStream()
-                .write(Peer.read(client, 10)))) {
+    @ParameterizedTest
+    @ValueSource(strings = {"--nagle", "--rate=100"})
+    void whenAllAreLostTheRunEndsAtOnce(String way) throws Exception {
+        try (Peer peer = peer((bytes, n) -> n > 5 ? null : bytes)) {
             long began = System.nanoTime();
-            Ran ran = bench(peer.port(), "--parallel", "3", "--warmup", "0", "--duration",
-                    "1h");
-            names(ran, "3 of 3 connections");
-            assertEquals(3, json().number("messages"));
-            assertEquals(3, json().number("connections_lost"));
+            Json json = failed(outputs.run(peer.port(), way, "--parallel", "3", "--duration",
+                    "1h"), "3 of 3 connections");
             assertTrue(System.nanoTime() - began < 5 * Made.SECOND);
+            assertEquals(15, json.number("messages"));
+            assertEquals(3, json.number("connections_lost"));
+            if (way.startsWith("--rate")) {
+                double due = json.number("elapsed_s") * 100;
+                assertEquals(due, 15 + json.number("unanswered"), 1.01);
+                assertEquals(15 + json.number("unanswered"), outputs.total());
+                assertEquals(json.number("waiting"),
+                        json.number("unanswered") - json.number("unsent"));
+            }
         }
     }
 
     @Test
     void aSilentConnectionIsGivenUpAfterTheTimeout() throws Exception {
         Tries.three(() -> {
-            try (Peer peer = Peer.start((client, number) -> {
-                client.getOutputStream().write(Peer.read(client, 30));
-                Peer.read(client, 1000);
-            })) {
-                Ran ran = bench(peer.port(), "--warmup", "0", "--timeout", "600ms", "--size",
-                        "30");
-                names(ran, "timed out", "600", "message 2", "0 of 30 bytes");
-                assertEquals(1, json().number("messages"));
-                assertEquals(1, json().number("waiting"));
-                double waited = json().number("waiting_us_max") / 1e3;
+            try (Peer peer = peer((bytes, n) -> n == 1 ? bytes : new byte[0])) {
+                Json json = failed(outputs.run(peer.port(), "--timeout", "600ms"), "timed out",
+                        "600", "message 2", "0 of 10 bytes");
+                assertEquals(List.of(1.0, 1.0),
+                        List.of(json.number("messages"), json.number("waiting")));
+                double waited = json.number("waiting_us_max") / 1e3;
                 assertTrue(waited > 600 && waited < 1000, waited + " ms");
-                assertEquals(json().number("waiting_us_max"), json().number("rtt_us.max"), 1);
+                assertEquals(json.number("waiting_us_max"), json.number("rtt_us.max"), 1);
             }
         });
     }
@@ -127,33 +169,27 @@ class ClientFailureTest {
                 client.getOutputStream().write(b);
             }
         })) {
-            Ran ran = bench(peer.port(), "--warmup", "0", "--repeat", "1", "--timeout",
-                    "900ms");
+            Ran ran = outputs.run(peer.port(), "--repeat", "1", "--timeout", "900ms");
             assertEquals(0, ran.status, ran.toString());
-            assertTrue(json().number("rtt_us.max") > 1_000_000);
+            assertTrue(outputs.json().number("rtt_us.max") > 1_000_000);
         }
     }
 
+    /** Nothing of an earlier run stays, and no figure of one that is not true. */
     @Test
-    void aWrongByteEndsEverythingAndNothingOldStays() throws Exception {
-        try (Peer peer = Peer.start((client, number) -> {
-            for (int i = 1; i < 1000; i++) {
-                byte[] bytes = Peer.read(client, 10);
-                bytes[7] ^= i == 5 ? 0x20 : 0;
-                client.getOutputStream().write(bytes);
-            }
+    void aWrongByteEndsEverything() throws Exception {
+        try (Peer peer = peer((bytes, n) -> {
+            bytes[7] ^= n == 5 ? 0x20 : 0;
+            return bytes;
         })) {
-            Ran ran = bench(peer.port(), "--warmup", "2", "--duration", "1h", "--parallel",
-                    "2");
-            names(ran, "INVALID", "message 3", "offset 7");
-            assertEquals("", ran.out);
-            assertEquals(false, json().get("valid"));
-            assertTrue(json().string("error").contains("offset 7"));
-            assertFalse(json().has("rtt_us"));
-            assertEquals("", file("hgrm") + file("plot"));
+            Ran ran = outputs.run(peer.port(), "--warmup", "2", "--duration", "1h",
+                    "--parallel", "2");
+            assertFalse(failed(ran, "INVALID", "message 3", "offset 7").has("rtt_us"));
+            assertEquals("", ran.out + outputs.text("hgrm") + outputs.text("plot"));
         }
     }
 
+    /** An echo that ends early is compared as far as it came. */
     @ParameterizedTest
     @CsvSource({"'Hello, Echo!', 7", "'Hello, echo!!', 12", "'Hello, wor', 7", "X, 0"})
     void theFirstWrongByteIsReported(String echo, int offset) throws Exception {
@@ -161,22 +197,61 @@ class ClientFailureTest {
             Peer.read(client, 12);
             client.getOutputStream().write(echo.getBytes());
         })) {
-            names(Ran.client("--port", "" + peer.port()), "INVALID", "message 1",
-                    "offset " + offset + ":");
+            Ran ran = Ran.client("--port", "" + peer.port());
+            assertEquals(1, ran.status);
+            assertTrue(ran.err.matches("(?s).*INVALID.*message 1, offset " + offset + ":.*"),
+                    ran.err);
         }
     }
 
     @Test
     void aSurplusByteIsFoundByTheNextMessageOrAtTheEnd() throws Exception {
-        try (Peer peer = Peer.start((client, number) -> {
-            byte[] bytes = Arrays.copyOf(Peer.read(client, 10), 11);
-            bytes[10] = 'x';
-            client.getOutputStream().write(bytes);
-            Peer.read(client, 10);
-        })) {
-            names(bench(peer.port(), "--warmup", "0", "--repeat", "2"), "INVALID");
-            names(bench(peer.port(), "--warmup", "0", "--repeat", "1", "--connect"), "INVALID",
+        try (Peer peer = peer((bytes, n) -> Arrays.copyOf(bytes, 11))) {
+            failed(outputs.run(peer.port(), "--repeat", "2"), "INVALID");
+            failed(outputs.run(peer.port(), "--repeat", "1", "--connect"), "INVALID",
                     "offset 10", "nothing more");
+        }
+    }
+
+    /** With --connect the time is from before connecting; one that is slow to end is a loss. */
+    @Test
+    void anEndThatDoesNotComeIsALoss() throws Exception {
+        Peer[] peer = new Peer[1];
+        peer[0] = Peer.start((client, number) -> {
+            client.getOutputStream().write(Peer.read(client, 10));
+            if (number == 5) {
+                Thread.sleep(30_000); // keeps its side open
+            }
+        });
+        try (Peer five = peer[0]) {
+            Json json = failed(outputs.run(five.port(), "--connect", "--repeat", "9",
+                    "--timeout", "300ms"), "message 5");
+            assertEquals(1, json.number("connections_lost"));
+            assertEquals(5, five.connectedAt.size());
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"--nagle, 6, does the server write all", "--line, 9, line end"})
+    void anEchoThatStaysShort(String way, int bytes, String advice) throws Exception {
+        try (Peer peer = peer((message, n) -> Arrays.copyOf(message, bytes))) {
+            String error = failed(outputs.run(peer.port(), way, "--timeout", "200ms"),
+                    bytes + " of 10 bytes", "message 1", advice).string("error");
+            assertFalse(error.contains("--timeout"), error);
+        }
+    }
+
+    @Test
+    void aFullServerClosesWhatItCannotServe() throws Exception {
+        Echo full = (bytes, n) -> {
+            Thread.sleep(150); // until the others have had an echo
+            return null;
+        };
+        try (Peer peer = peer((bytes, n) -> bytes, (bytes, n) -> bytes, full)) {
+            Json json = failed(outputs.run(peer.port(), "--parallel", "3", "--duration",
+                    "300ms"), "1 of 3 connections", "full");
+            assertTrue(json.number("messages") > 10);
+            assertTrue(json.number("elapsed_s") >= 0.3);
         }
     }
 
@@ -188,85 +263,63 @@ class ClientFailureTest {
                 client.getInputStream().transferTo(client.getOutputStream());
             }
         })) {
-            Ran ran = bench(peer.port(), "--parallel", "2", "--warmup", "5", "--repeat", "5",
-                    "--timeout", "400ms");
-            names(ran, "one client at a time", "warm-up message 1");
-            assertFalse(ran.err.contains("--timeout"), ran.err);
-            assertEquals(5, json().number("messages"));
+            Json json = failed(outputs.run(peer.port(), "--parallel", "2", "--warmup", "5",
+                    "--repeat", "5", "--timeout", "400ms"), "one client at a time",
+                    "warm-up message 1");
+            assertFalse(json.string("error").contains("--timeout"), json.string("error"));
+            assertEquals(5, json.number("messages"));
         }
     }
 
-    @Test
-    void aServerThatReadsLinesIsTold() throws Exception {
-        try (Peer peer = Peer.start((client, number) -> new BufferedReader(
-                new InputStreamReader(client.getInputStream())).readLine())) {
-            names(Ran.client("--port", "" + peer.port(), "--timeout", "200ms"), "--line");
-        }
-        try (Peer peer = Peer.start((client, number) -> {
-            byte[] line = Peer.read(client, 10);
-            client.getOutputStream().write(Arrays.copyOf(line, 9));
-            client.getOutputStream().write("\r\n".getBytes());
-        })) {
-            names(bench(peer.port(), "--warmup", "0", "--line"), "CRLF", "offset 9");
+    private static int freePort() throws IOException {
+        try (ServerSocket free = new ServerSocket(0)) {
+            return free.getLocalPort();
         }
     }
 
     @Test
     void nobodyListens() throws Exception {
-        int port;
-        try (ServerSocket free = new ServerSocket(0)) {
-            port = free.getLocalPort();
-        }
-        Ran ran = bench(port);
-        names(ran, "127.0.0.1:" + port, "java EchoServer.java --port " + port);
+        int port = freePort();
+        Ran ran = outputs.run(port);
+        failed(ran, "127.0.0.1:" + port, "java EchoServer.java --port " + port);
         assertEquals(1, ran.err.lines().count());
-        assertEquals("", ran.out + file("hgrm") + file("plot"));
-        assertEquals(false, json().get("valid"));
-        assertTrue(ran.err.contains(json().string("error")));
-        names(Ran.client("--host", "no-such-host.invalid", "--timeout", "1s"),
-                "no-such-host.invalid:5050");
+        assertEquals("", ran.out + outputs.text("hgrm") + outputs.text("plot"));
+        Ran unknown = Ran.client("--host", "no-such-host.invalid", "--timeout", "1s");
+        assertEquals(1, unknown.status);
+        assertTrue(unknown.err.contains("no-such-host.invalid:5050"), unknown.err);
+    }
+
+    /** TCP's simultaneous open: a client that happens to have the port that it connects to. */
+    @Test
+    void aConnectionToItselfIsRefused() throws Exception {
+        EchoClient.Connection connection =
+                new EchoClient.Connection(EchoClient.Options.parse());
+        SocketChannel channel = (SocketChannel) ClientRunTest.field(connection, "channel");
+        channel.bind(new InetSocketAddress("127.0.0.1", 0));
+        IOException refused = assertThrows(IOException.class, () -> connection.connect(
+                (InetSocketAddress) channel.getLocalAddress(), Made.SECOND));
+        assertTrue(refused.getMessage().contains("refused"), refused.toString());
+        connection.close();
     }
 
     @Test
-    void everyAddressOfANameIsTriedAndTheOneThatAnswersIsNamed() throws Exception {
-        try (EchoServer server = EchoServer.start("--port", "0")) {
-            Json json = Ran.bench(server.port(), "--host", "localhost", "--repeat", "5",
-                    "--warmup", "0", "--json", "-").json();
-            assertEquals("localhost", json.string("host"));
-            assertEquals("127.0.0.1", json.string("address"));
+    void theAddressOfANameThatAnswersIsNamed() throws Exception {
+        try (Peer peer = peer((bytes, n) -> bytes)) {
+            Ran ran = outputs.run(peer.port(), "--host", "localhost", "--repeat", "5");
+            assertEquals("localhost", outputs.json().string("host"));
+            assertEquals("127.0.0.1", outputs.json().string("address"));
+            assertTrue(ran.out.contains("localhost:" + peer.port() + " (127.0.0.1)"), ran.out);
         }
     }
 
     @Test
     void aFileThatCannotBeWrittenIsToldBeforeTheRun() throws Exception {
-        try (Peer peer = Peer.echo(10, 0)) {
+        try (Peer peer = peer((bytes, n) -> bytes)) {
             String nowhere = folder.resolve("no/such").toString();
-            Files.writeString(folder.resolve("json"), "old");
-            Ran ran = Ran.bench(peer.port(), "--json", folder.resolve("json").toString(),
-                    "--hgrm", nowhere);
-            names(ran, nowhere);
+            Ran ran = outputs.run(peer.port(), "--plot", nowhere);
+            failed(ran, nowhere);
             assertEquals(0, peer.connectedAt.size());
-            assertEquals(false, json().get("valid"));
-        }
-    }
-
-    @Test
-    void filesAreReplacedInPlaceAndLinksStay() throws Exception {
-        try (Peer peer = Peer.echo(10, 0)) {
-            Path target = Files.writeString(folder.resolve("target"), "x".repeat(100_000));
-            Path link = Files.createSymbolicLink(folder.resolve("link"), target);
-            Ran ran = bench(peer.port(), "--warmup", "0", "--repeat", "20", "--json",
-                    link.toString());
-            assertEquals(0, ran.status, ran.toString());
-            assertTrue(Files.isSymbolicLink(link));
-            Json json = Json.of(Files.readString(target));
-            assertEquals(20, json.number("messages"));
-            assertEquals(true, json.get("valid"));
-            assertFalse(json.has("error"));
-            assertTrue(file("hgrm").contains("Total count    =           20"), file("hgrm"));
-            assertTrue(file("plot").contains("20 in all"));
-            assertTrue(file("hgrm").contains(String.format(Locale.ROOT, "%.3f",
-                    json.number("rtt_us.max"))));
+            assertEquals("", outputs.text("hgrm"));
         }
     }
 
@@ -279,6 +332,9 @@ class ClientFailureTest {
             Ran lost = Ran.client("--port", "" + peer.port(), "--json", "-", "--message", "ab",
                     "--timeout", "100ms");
             assertEquals(List.of(1, false), List.of(lost.status, lost.json().get("valid")));
+            Ran line = Ran.client("--port", "" + peer.port(), "--timeout", "100ms",
+                    "--message", "ab");
+            assertTrue(line.err.contains("--line"), line.err);
         }
     }
 }

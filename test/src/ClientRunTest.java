@@ -6,25 +6,50 @@ import java.net.*;
 import java.nio.ByteBuffer;
 import java.nio.channels.*;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.*;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.*;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.regex.*;
 import java.util.stream.*;
 import org.junit.jupiter.api.*;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.*;
 
-/** What the client measures, against a server that has a clock of its own. */
+/** What the client measures, against a server with a clock of its own; and its files. */
 @Timeout(60)
 class ClientRunTest {
+
+    @TempDir
+    Path folder;
 
     private static Ran good(Ran ran) {
         assertEquals(0, ran.status, ran.toString());
         return ran;
     }
 
+    /** The JSON of a good run. */
+    private static Json bench(Peer peer, String arguments) {
+        return good(Ran.bench(peer.port(), ("--json - " + arguments).split(" "))).json();
+    }
+
+    /** Echoes all that comes, until the end of the stream. */
+    private static Peer echo() throws IOException {
+        return Peer.start((client, number) -> client.getInputStream()
+                .transferTo(client.getOutputStream()));
+    }
+
+    static Object field(Object of, String name) throws Exception {
+        Field field = of.getClass().getDeclaredField(name);
+        field.setAccessible(true);
+        return field.get(of);
+    }
+
     @Test
     void aClosedLoopIsWhatThePeerSaw() throws Exception {
         try (Peer peer = Peer.echo(100, 5)) {
-            Json json = good(Ran.bench(peer.port(), "--size", "100", "--repeat", "30",
-                    "--warmup", "4", "--json", "-")).json();
+            Json json = bench(peer, "--size 100 --repeat 30 --warmup 4");
             assertEquals(34, peer.notedAt.size());
             double seen = (peer.notedAt.get(33) - peer.notedAt.get(4)) / 1e9;
             assertEquals(30, json.number("messages"));
@@ -41,36 +66,6 @@ class ClientRunTest {
             assertEquals(1, peer.connectedAt.size());
             assertTrue(json.number("connect_us_max") > 1);
             assertEquals("127.0.0.1", json.string("address"));
-        }
-    }
-
-    @Test
-    void theTextIsThatOfTheSameRun() throws Exception {
-        File file = File.createTempFile("echo", ".json");
-        try (EchoServer server = EchoServer.start("--port", "0")) {
-            String text = good(Ran.bench(server.port(), "--parallel", "2", "--repeat", "1500",
-                    "--warmup", "1000", "--size", "3k", "--json", file.getPath())).out;
-            Json json = Json.of(java.nio.file.Files.readString(file.toPath()));
-            String[] lines = text.split("\n");
-            assertEquals("[bench] repeats: 3000, msg_len: 3072 bytes", lines[0]);
-            assertEquals(String.format(Locale.ROOT,
-                    "[bench] avg RTT: %.3f ms, p95 RTT: %.3f ms",
-                    json.number("rtt_us.mean") / 1e3, json.number("rtt_us.p95") / 1e3),
-                    lines[1].replaceAll("\r", ""));
-            assertEquals(String.format(Locale.ROOT,
-                    "[bench] throughput: %.2f MiB/s (%.2f MB/s)",
-                    json.number("throughput_mib_s"),
-                    json.number("throughput_mib_s") * 1.048576), lines[2]);
-            ReportTest.agrees(text, "RTT", json, "rtt_us");
-            assertEquals(json.number("connect_us_max"),
-                    ReportTest.timeAfter(text, "connected in"),
-                    json.number("connect_us_max") / 90 + 0.01);
-            assertEquals(json.number("warmup.mean_us"),
-                    ReportTest.timeAfter(text, ", mean"), json.number("warmup.mean_us") / 90);
-            assertTrue(text.contains("2,000 messages"), text); // 1,000 on each
-            assertTrue(text.contains("127.0.0.1:" + server.port() + " (127.0.0.1)"), text);
-        } finally {
-            file.delete();
         }
     }
 
@@ -98,8 +93,7 @@ class ClientRunTest {
     @Test
     void theWarmUpEndsAfterItsTime() throws Exception {
         try (Peer peer = Peer.echo(10, 5)) {
-            Json json = good(Ran.bench(peer.port(), "--size", "10", "--warmup", "300ms",
-                    "--repeat", "1", "--json", "-")).json();
+            Json json = bench(peer, "--size 10 --warmup 300ms --repeat 1");
             double warm = json.number("warmup.messages");
             double seconds = (peer.notedAt.get((int) warm) - peer.notedAt.get(0)) / 1e9;
             assertEquals(0.3, seconds, 0.1);
@@ -112,8 +106,7 @@ class ClientRunTest {
         try (Peer peer = Peer.echo(10, 1)) {
             Tries.three(() -> {
                 int before = peer.notedAt.size();
-                Json json = good(Ran.bench(peer.port(), "--size", "10", "--warmup", "0",
-                        "--duration", "250ms", "--json", "-")).json();
+                Json json = bench(peer, "--size 10 --warmup 0 --duration 250ms");
                 assertEquals(peer.notedAt.size() - before, json.number("messages"));
                 assertEquals(0.25, json.number("elapsed_s"), 0.05);
                 assertEquals(0, json.number("warmup.messages"));
@@ -122,96 +115,9 @@ class ClientRunTest {
     }
 
     @Test
-    void aScheduleIsKeptByThePeersClock() throws Exception {
-        try (Peer peer = Peer.echo(10, 0)) {
-            Tries.three(() -> {
-                peer.notedAt.clear();
-                Json json = good(Ran.bench(peer.port(), "--size", "10", "--warmup", "0",
-                        "--parallel", "2", "--rate", "100", "--duration", "400ms", "--json",
-                        "-")).json();
-                assertEquals(40, json.number("messages"));
-                assertEquals(40, peer.notedAt.size());
-                List<Long> times = new ArrayList<>(peer.notedAt);
-                Collections.sort(times);
-                List<Double> late = new ArrayList<>(); // in ms, beside the first one
-                for (int i = 0; i < 40; i++) {
-                    late.add((times.get(i) - times.get(0)) / 1e6 - i * 10);
-                }
-                Collections.sort(late);
-                assertEquals(0, late.get(20), 4, late.toString());
-                assertEquals(0.4, json.number("elapsed_s"), 0.05);
-                assertEquals(0, json.number("unsent"));
-            });
-        }
-    }
-
-    @Test
-    void aSlowScheduleHasHalfMessages() throws Exception {
-        try (Peer peer = Peer.echo(10, 0)) {
-            Tries.three(() -> {
-                peer.notedAt.clear();
-                good(Ran.bench(peer.port(), "--size", "10", "--warmup", "0", "--rate", "2.5",
-                        "--repeat", "2"));
-                assertEquals(400, (peer.notedAt.get(1) - peer.notedAt.get(0)) / 1e6, 20);
-            });
-        }
-    }
-
-    /** Echoes messages of 10 bytes; before the one of this number it stands still. */
-    private static Peer stalls(int message, int millis) throws IOException {
-        return Peer.start((client, number) -> {
-            byte[] bytes = Peer.read(client, 10);
-            for (int i = 1; bytes.length == 10; i++) {
-                Thread.sleep(i == message ? millis : 0);
-                client.getOutputStream().write(bytes);
-                bytes = Peer.read(client, 10);
-            }
-        });
-    }
-
-    @Test
-    void aStallMakesAllMessagesSlowThatWereDueMeanwhile() throws Exception {
-        Tries.three(() -> {
-            try (Peer peer = stalls(20, 300)) {
-                Json json = good(Ran.bench(peer.port(), "--size", "10", "--warmup", "0",
-                        "--rate", "100", "--repeat", "100", "--json", "-")).json();
-                double most = json.number("response_us.max");
-                double behind = json.number("behind_messages");
-                assertTrue(most >= 300_000 && most < 500_000, "" + most);
-                assertTrue(behind >= 26 && behind < 50, "" + behind);
-                assertEquals(most - 10_000, json.number("behind_us_max"), 50_000);
-                assertTrue(json.number("response_us.p90") > 150_000);
-                assertTrue(json.number("response_us.p50") < 150_000);
-                assertTrue(json.number("rtt_us.p90") < 150_000);
-                assertEquals(0.19, json.number("max_at_s"), 0.001);
-            }
-        });
-    }
-
-    @Test
-    void aStallAcrossTheEndIsCountedForAsLongAsTheRunAgain() throws Exception {
-        try (Peer peer = stalls(11, 60_000)) {
-            Tries.three(() -> {
-                Json json = Ran.bench(peer.port(), "--size", "10", "--warmup", "0", "--rate",
-                        "100", "--duration", "300ms", "--json", "-").json();
-                assertEquals(0.6, json.number("elapsed_s"), 0.25);
-                assertEquals(10, json.number("messages"));
-                assertEquals(1, json.number("waiting"));
-                assertEquals(19, json.number("unsent"));
-                assertEquals(20, json.number("unanswered"));
-                double elapsed = json.number("elapsed_s") * 1e6;
-                assertEquals(elapsed - 100_000, json.number("response_us.max"), 1000);
-                assertEquals(elapsed - 100_000, json.number("waiting_us_max"), 1000);
-            });
-        }
-    }
-
-    @Test
     void aNewConnectionForEachMessage() throws Exception {
         try (Peer peer = Peer.echo(10, 2)) {
-            Ran ran = good(Ran.bench(peer.port(), "--size", "10", "--connect", "--repeat", "20",
-                    "--warmup", "3", "--json", "-"));
-            Json json = ran.json();
+            Json json = bench(peer, "--size 10 --connect --repeat 20 --warmup 3");
             assertEquals(23, peer.connectedAt.size());
             Program.await(5, "all have ended", () -> peer.ends.size() == 23);
             assertEquals(Set.of("end"), new HashSet<>(peer.ends)); // no reset
@@ -229,9 +135,8 @@ class ClientRunTest {
 
     @Test
     void theWarmUpOfNewConnectionsIsShort() throws Exception {
-        try (EchoServer server = EchoServer.start("--port", "0")) {
-            Json json = good(Ran.bench(server.port(), "--connect", "--parallel", "3",
-                    "--warmup", "30s", "--repeat", "4", "--json", "-")).json();
+        try (Peer peer = echo()) {
+            Json json = bench(peer, "--connect --parallel 3 --warmup 30s --repeat 4");
             assertEquals(1000, json.number("warmup.messages"));
             assertEquals(12, json.number("messages"));
         }
@@ -243,53 +148,27 @@ class ClientRunTest {
             Ran ran = good(Ran.bench(peer.port(), "--size", "10", "--warmup", "20",
                     "--duration", "450ms", "--interval", "100ms", "--json", "-"));
             double sum = 0;
-            double nanos = 0;
-            List<?> all = ran.json().list("intervals");
+            double micros = 0;
+            List<Json> all = ran.json().objects("intervals");
             List<String> lines = ran.err.lines().filter(line -> line.contains(" s: "))
                     .collect(Collectors.toList());
             assertEquals(all.size(), lines.size(), ran.err);
             for (int i = 0; i < all.size(); i++) {
-                Map<?, ?> one = (Map<?, ?>) all.get(i);
-                double messages = (Double) one.get("messages");
+                double messages = all.get(i).number("messages");
                 sum += messages;
                 if (i < 4) {
-                    assertEquals((i + 1) / 10.0, (Double) one.get("end_s"), 1e-9);
+                    assertEquals((i + 1) / 10.0, all.get(i).number("end_s"), 1e-9);
                 }
                 if (messages > 0) {
-                    nanos += messages * (Double) one.get("mean_us");
-                    assertTrue((Double) one.get("max_us") >= 2000);
+                    micros += messages * all.get(i).number("mean_us");
+                    assertTrue(all.get(i).number("max_us") >= 2000);
                     assertTrue(lines.get(i).contains(String.format(Locale.ROOT, "%.0f message",
                             messages)), lines.get(i));
                 }
             }
             assertEquals(ran.json().number("messages"), sum);
-            assertEquals(ran.json().number("rtt_us.mean"), nanos / sum, 0.5);
+            assertEquals(ran.json().number("rtt_us.mean"), micros / sum, 0.5);
         }
-    }
-
-    @Test
-    void aLimitForP99() throws Exception {
-        try (Peer peer = Peer.echo(10, 2)) {
-            Ran above = Ran.bench(peer.port(), "--size", "10", "--warmup", "0", "--repeat",
-                    "100", "--max-p99", "1500us");
-            assertEquals(1, above.status);
-            assertEquals(1, above.err.lines().count());
-            double p99 = ReportTest.row(above.out, "RTT")[4];
-            assertEquals(p99, ReportTest.timeAfter(above.err, "p99 is"));
-            assertEquals(1500, ReportTest.timeAfter(above.err, "--max-p99"));
-            good(Ran.bench(peer.port(), "--size", "10", "--warmup", "0", "--repeat", "100",
-                    "--max-p99", "10s"));
-            Ran few = Ran.bench(peer.port(), "--size", "10", "--warmup", "0", "--repeat", "99",
-                    "--max-p99", "10s");
-            assertEquals(1, few.status);
-            assertTrue(few.err.contains("--max-p99"), few.err);
-        }
-        Tries.three(() -> {
-            try (Peer peer = stalls(20, 300)) { // RTT is fast, the response is not
-                assertEquals(1, Ran.bench(peer.port(), "--size", "10", "--warmup", "0",
-                        "--rate", "200", "--repeat", "110", "--max-p99", "150ms").status);
-            }
-        });
     }
 
     @Test
@@ -303,11 +182,9 @@ class ClientRunTest {
                 client.getOutputStream().write((line + "\n").getBytes());
             }
         })) {
-            good(Ran.bench(peer.port(), "--line", "--size", "30", "--repeat", "50", "--warmup",
-                    "5"));
-            assertEquals(55, lines.size());
-            assertTrue(lines.stream().allMatch(line -> line.matches("[a-z]{29}")));
+            bench(peer, "--line --size 30 --repeat 50 --warmup 5");
             assertEquals(55, new HashSet<>(lines).size());
+            assertTrue(lines.stream().allMatch(line -> line.matches("[a-z]{29}")));
             lines.clear();
             Ran one = good(Ran.client("--port", "" + peer.port(), "--line", "--message", "hi"));
             assertEquals(List.of("hi"), lines);
@@ -317,10 +194,8 @@ class ClientRunTest {
 
     @Test
     void aLargeMessageDoesNotDeadlock() throws Exception {
-        try (Peer peer = Peer.start((client, number) -> client.getInputStream()
-                .transferTo(client.getOutputStream()))) {
-            Json json = good(Ran.bench(peer.port(), "--size", "24m", "--repeat", "2",
-                    "--warmup", "0", "--json", "-")).json();
+        try (Peer peer = echo()) {
+            Json json = bench(peer, "--size 24m --repeat 2 --warmup 0");
             assertTrue(json.number("reads_mean") > 1);
             assertEquals(24 << 20, json.number("message_bytes"));
         }
@@ -335,8 +210,7 @@ class ClientRunTest {
                 Thread.sleep(40);
             }
         })) {
-            Json json = good(Ran.bench(peer.port(), "--size", "9", "--repeat", "1", "--warmup",
-                    "0", "--json", "-")).json();
+            Json json = bench(peer, "--size 9 --repeat 1 --warmup 0");
             assertEquals(3, json.number("reads_mean"));
             assertTrue(json.number("rtt_us.max") >= 80_000);
         }
@@ -373,38 +247,30 @@ class ClientRunTest {
         }
     }
 
-    private static Object field(Object of, String name) throws Exception {
-        Field field = of.getClass().getDeclaredField(name);
-        field.setAccessible(true);
-        return field.get(of);
-    }
-
-    @Test
-    void nagleAndSpinChangeTheSocket() throws Exception {
-        try (Peer peer = Peer.echo(1, 0)) {
-            for (String mode : List.of("--line", "--nagle", "--spin")) {
-                EchoClient.Server server = new EchoClient.Server(
-                        EchoClient.Options.parse("--port", "" + peer.port(), mode));
-                EchoClient.Connection connection = server.find();
-                EchoClient.Trip trip = new EchoClient.Trip();
-                trip.begin(ByteBuffer.allocate(1));
-                connection.roundTrip(trip);
-                SocketChannel channel = (SocketChannel) field(connection, "channel");
-                assertEquals(!mode.equals("--nagle"),
-                        channel.getOption(StandardSocketOptions.TCP_NODELAY), mode);
-                assertEquals(!mode.equals("--spin"), channel.isBlocking(), mode);
-                server.closeAll();
-            }
+    /** Small messages block; large ones do not, and neither does polling. */
+    @ParameterizedTest
+    @CsvSource({"--line, 1, true, true", "--nagle, 1, false, true", "--spin, 1, true, false",
+        "--line, 24000000, true, false"})
+    void nagleSpinAndSizeChangeTheSocket(String mode, int size, boolean noDelay,
+            boolean blocking) throws Exception {
+        try (Peer peer = echo()) {
+            EchoClient.Server server = new EchoClient.Server(
+                    EchoClient.Options.parse("--port", "" + peer.port(), mode));
+            EchoClient.Connection connection = server.find();
+            EchoClient.Trip trip = new EchoClient.Trip();
+            trip.begin(ByteBuffer.allocate(size));
+            connection.roundTrip(trip);
+            SocketChannel channel = (SocketChannel) field(connection, "channel");
+            assertEquals(noDelay, channel.getOption(StandardSocketOptions.TCP_NODELAY));
+            assertEquals(blocking, channel.isBlocking());
+            server.closeAll();
+            assertFalse(channel.isOpen());
         }
     }
 
     @Test
     void oneMessage() throws Exception {
-        try (Peer peer = Peer.start((client, number) -> {
-            byte[] all = Peer.read(client, 12);
-            Thread.sleep(30);
-            client.getOutputStream().write(all);
-        })) {
+        try (Peer peer = Peer.echo(12, 30)) {
             String[] lines = good(Ran.client("--port", "" + peer.port())).out.split("\n");
             assertEquals("[client] sent    : \"Hello, echo!\" (12 bytes)", lines[0]);
             assertEquals("[client] received: \"Hello, echo!\" (12 bytes)", lines[1]);
@@ -414,34 +280,114 @@ class ClientRunTest {
         }
     }
 
+    @ParameterizedTest
+    @CsvSource({"--nagle, '', 'two\" (3 bytes)'", "--line, '', 'two\\n\" (4 bytes)'"})
+    void eachLineOfStandardInputIsAMessage(String way, String none, String last)
+            throws Exception {
+        try (Peer peer = echo(); Program client = Program.java("EchoClient", "--message", "-",
+                "--port", "" + peer.port(), way)) {
+            client.in().write("one\ntwo".getBytes());
+            client.in().close();
+            assertEquals(0, client.end(20));
+            assertTrue(client.out().contains("received: \"one\\n\" (4 bytes)"), client.out());
+            assertTrue(client.out().contains("received: \"" + last), client.out());
+            assertEquals(6, client.out().lines().count());
+        }
+    }
+
+    /** The value of the first row of a distribution at this part of all, or more. */
+    private static double valueAt(String hgrm, double part) {
+        Matcher row = Pattern.compile("(?m)^ *([0-9]+[.][0-9]{3}) +([01][.][0-9]{12}) .*$")
+                .matcher(hgrm);
+        while (row.find()) {
+            if (Double.parseDouble(row.group(2)) >= part) {
+                return Double.parseDouble(row.group(1));
+            }
+        }
+        throw new AssertionError("no row for " + part + " in " + hgrm);
+    }
+
+    /** Text, JSON and distribution are of the same messages, and written in place. */
+    @ParameterizedTest
+    @CsvSource({"--parallel 2 --repeat 900, RTT, rtt_us, 1800",
+        "--rate 2000 --repeat 600, response, response_us, 600"})
+    void oneRunGivesAllThatIsAskedFor(String run, String name, String key, int messages)
+            throws Exception {
+        try (Peer peer = echo()) {
+            Outputs outputs = new Outputs(folder);
+            Path real = Files.createLink(folder.resolve("real"),
+                    Files.writeString(folder.resolve("json"), ""));
+            Files.setPosixFilePermissions(real, PosixFilePermissions.fromString("rw-r-----"));
+            Path link = Files.createSymbolicLink(folder.resolve("link"), real);
+            Ran ran = good(outputs.run(peer.port(), ("--size 3k --warmup 700 --json " + link
+                    + " " + run).split(" ")));
+            Json json = outputs.json(); // by its other name
+            assertTrue(Files.isSymbolicLink(link));
+            assertEquals("rw-r-----",
+                    PosixFilePermissions.toString(Files.getPosixFilePermissions(real)));
+            assertEquals(messages, json.number("messages"));
+            assertEquals(messages, outputs.total());
+            String hgrm = outputs.text("hgrm");
+            for (String row : List.of("p50 0.5", "p90 0.9", "min 0", "max 1")) {
+                double exact = json.number(key + "." + row.split(" ")[0]);
+                assertEquals(exact, valueAt(hgrm, Double.parseDouble(row.split(" ")[1])),
+                        exact / 500 + 0.002, row);
+            }
+            String plot = outputs.text("plot");
+            assertTrue(plot.startsWith("<svg") && plot.endsWith("</svg>\n"));
+            assertTrue(plot.contains(String.format(Locale.ROOT, "%,d in all", messages)));
+            String[] lines = ran.out.split("\n");
+            assertEquals("[bench] repeats: " + messages + ", msg_len: 3072 bytes", lines[0]);
+            assertEquals(String.format(Locale.ROOT, "[bench] avg %s: %.3f ms, p95 %s: %.3f ms",
+                    name, json.number(key + ".mean") / 1e3, name,
+                    json.number(key + ".p95") / 1e3), lines[1]);
+            double mib = json.number("throughput_mib_s");
+            assertEquals(String.format(Locale.ROOT, "[bench] throughput: %.2f MiB/s (%.2f MB/s)",
+                    mib, mib * 1.048576), lines[2]);
+            assertEquals(messages / json.number("elapsed_s") * 3072 / 1048576, mib, mib / 1e6);
+            ReportTest.agrees(ran.out, name, json, key);
+            assertEquals(json.number("connect_us_max"),
+                    ReportTest.timeAfter(ran.out, "connected in"),
+                    json.number("connect_us_max") / 90 + 0.01);
+            assertTrue(ran.out.contains("127.0.0.1:" + peer.port() + " (127.0.0.1)"), ran.out);
+        }
+    }
+
     @Test
-    void whatSteersATerminalIsADotAndTextIsCutBetweenCharacters() throws Exception {
-        try (EchoServer server = EchoServer.start("--port", "0")) {
-            String family = "\ud83d\udc68\u200d\ud83d\udc69\u200d\ud83d\udc67";
-            Map<String, String> shown = Map.of("a\u001b[31m\u0007", "\"a.[31m.\" (7 bytes)",
-                    "a\r\n", "\"a\\r\\n\" (3 bytes)", "x", "\"x\" (1 byte)",
-                    family.repeat(70), "\"" + family.repeat(60) + "...\" (1260 bytes)",
-                    "", "\"\" (0 bytes)", "\u20ac", "\"\u20ac\" (3 bytes)");
-            for (String message : shown.keySet()) {
-                String out = good(Ran.client("--port", "" + server.port(), "--message",
-                        message)).out;
-                assertTrue(out.contains("sent    : " + shown.get(message) + "\n"), out);
-                assertTrue(out.contains("received: " + shown.get(message) + "\n"), out);
+    void whatStandsBeforeAnOpenOutputStays() throws Exception {
+        Assumptions.assumeTrue(Files.exists(Path.of("/proc/self/fd")), "only Linux has it");
+        try (Peer peer = echo()) {
+            Path file = Files.writeString(folder.resolve("all"), "before\n");
+            for (String open : List.of("/proc/self/fd/1", "/dev/fd/3", "/dev/stdout")) {
+                // exec 3: the file is open at its end, as a shell's >> leaves it
+                String run = "exec 3>>\"$0\"; \"$@\" >&3; echo after >&3";
+                try (Program client = Program.command("sh", "-c", run, file.toString(),
+                        Program.JAVA, "-cp", Program.CLASSES, "EchoClient", "--bench",
+                        "--port", "" + peer.port(), "--repeat", "20", "--warmup", "0",
+                        "--json", open)) {
+                    assertEquals(0, client.end(30), client.err());
+                }
+            }
+            List<String> lines = Files.readAllLines(file);
+            assertEquals(List.of("before", "after"),
+                    List.of(lines.get(0), lines.get(lines.size() - 1)));
+            for (String one : List.of("after", "{", "[bench] repeats: 20,")) {
+                assertEquals(3, lines.stream().filter(line -> line.startsWith(one)).count(),
+                        one);
             }
         }
     }
 
     @Test
-    void eachLineOfStandardInputIsAMessage() throws Exception {
-        try (EchoServer server = EchoServer.start("--port", "0");
-                Program client = Program.java("EchoClient", "--message", "-", "--port",
-                        "" + server.port())) {
-            client.in().write("one\ntwo".getBytes());
-            client.in().close();
-            assertEquals(0, client.end(20));
-            assertTrue(client.out().contains("received: \"one\\n\" (4 bytes)"), client.out());
-            assertTrue(client.out().contains("received: \"two\" (3 bytes)"), client.out());
-            assertEquals(6, client.out().lines().count());
+    void jsonOnStandardOutputStandsThereAlone() throws Exception {
+        try (Peer peer = echo()) {
+            Path hgrm = folder.resolve("hgrm");
+            Ran ran = Ran.bench(peer.port(), "--warmup", "0", "--repeat", "5", "--json", "-",
+                    "--hgrm", hgrm.toString(), "--interval", "100ms");
+            assertEquals(1, ran.out.lines().count(), ran.out);
+            assertTrue(ran.out.endsWith("}\n"));
+            assertEquals(5, ran.json().number("messages"));
+            assertTrue(Files.readString(hgrm).contains("Total count    =            5]"));
         }
     }
 }

@@ -6,118 +6,173 @@ import java.util.*;
 import org.junit.jupiter.api.*;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Signals, and where standard output goes: the client as a process of its own. */
+/** A signal at each moment of a run: what was measured is there, nothing old, nothing more. */
 @Timeout(120)
 class ClientStopTest {
 
     @TempDir
     Path folder;
+    private Outputs outputs;
 
-    private Program client(int port, String... arguments) throws IOException {
-        List<String> all = new ArrayList<>(List.of("--bench", "--port", "" + port, "--size",
-                "10", "--warmup", "0"));
-        for (String file : List.of("json", "hgrm", "plot")) {
-            Files.writeString(folder.resolve(file), "old");
-            all.addAll(List.of("--" + file, folder.resolve(file).toString()));
-        }
-        all.addAll(List.of(arguments));
-        return Program.java("EchoClient", all.toArray(new String[0]));
+    @BeforeEach
+    void prepare() {
+        outputs = new Outputs(folder);
     }
 
-    private Json json() throws IOException {
-        return Json.of(Files.readString(folder.resolve("json")));
+    private static void awaitMessages(Peer peer, int count) throws InterruptedException {
+        Program.await(30, count + " messages", () -> peer.notedAt.size() >= count);
+    }
+
+    /** Stops it; what came back, on the peer's count, must stand in all that it leaves. */
+    private Json stop(Program client, Peer peer, String signal) throws Exception {
+        long began = System.nanoTime();
+        client.signal(signal);
+        assertEquals(signal.equals("INT") ? 130 : 143, client.end(20));
+        assertTrue(System.nanoTime() - began < 5 * Made.SECOND);
+        Json json = outputs.json();
+        double messages = json.number("messages");
+        assertEquals(peer.notedAt.size(), messages, 5);
+        assertEquals(List.of(true, true), List.of(json.get("valid"), json.get("interrupted")));
+        assertTrue(client.out().startsWith(String.format("[bench] repeats: %.0f,", messages)),
+                client.out());
+        assertTrue(client.out().contains("INTERRUPTED"), client.out());
+        assertTrue(outputs.text("plot").contains("INTERRUPTED"));
+        return json;
     }
 
     @Test
-    void ctrlCReportsWhatWasMeasured() throws Exception {
+    void whatWasMeasuredIsReported() throws Exception {
         try (Peer peer = Peer.echo(10, 1);
-                Program client = client(peer.port(), "--duration", "1h", "--interval",
-                        "100ms", "--parallel", "2")) {
-            client.awaitErr("0.3 s: ");
-            long began = System.nanoTime();
-            client.signal("INT");
-            assertEquals(130, client.end(20));
-            assertTrue(System.nanoTime() - began < 5 * Made.SECOND);
-            int came = peer.notedAt.size();
-            assertTrue(client.out().contains("INTERRUPTED"), client.out());
-            assertEquals(came, json().number("messages"), 2);
-            assertEquals(List.of(true, true),
-                    List.of(json().get("valid"), json().get("interrupted")));
-            assertTrue(client.out().startsWith(String.format("[bench] repeats: %.0f,",
-                    json().number("messages"))), client.out());
-            assertTrue(Files.readString(folder.resolve("hgrm")).contains("Total count"));
-            assertTrue(Files.readString(folder.resolve("plot")).contains("INTERRUPTED"));
+                Program client = outputs.start(peer.port(), "--duration", "1h", "--parallel",
+                        "2")) {
+            awaitMessages(peer, 100);
+            Json json = stop(client, peer, "INT");
+            assertTrue(json.number("waiting") <= 2, "" + json.get("waiting"));
+            assertEquals(json.number("messages"), outputs.total(), 2);
         }
     }
 
     @Test
-    void sigtermWhileNothingComesBack() throws Exception {
-        try (Peer peer = Peer.start((client, number) -> {
-            client.getOutputStream().write(Peer.read(client, 10));
-            Peer.read(client, 11);
-        }); Program client = client(peer.port(), "--duration", "1h", "--interval", "250ms")) {
-            client.awaitErr("0.5 s: no echo");
+    void onAScheduleNothingCountsThatWasNotDue() throws Exception {
+        try (Peer peer = Peer.echo(10, 1);
+                Program client = outputs.start(peer.port(), "--rate", "200", "--parallel",
+                        "3", "--duration", "1h")) {
+            awaitMessages(peer, 100);
+            Json json = stop(client, peer, "INT");
+            double counted = json.number("messages") + json.number("unanswered");
+            assertEquals(json.number("elapsed_s") * 200, counted, 1.01);
+            assertEquals(counted, outputs.total());
+        }
+    }
+
+    @Test
+    void withNewConnections() throws Exception {
+        try (Peer peer = Peer.echo(10, 1);
+                Program client = outputs.start(peer.port(), "--connect", "--duration", "1h")) {
+            awaitMessages(peer, 30);
+            assertTrue(stop(client, peer, "TERM").number("connect_us.max") > 0);
+        }
+    }
+
+    @Test
+    void twoSignalsAreOne() throws Exception {
+        try (Peer peer = Peer.echo(10, 1);
+                Program client = outputs.start(peer.port(), "--duration", "1h")) {
+            awaitMessages(peer, 30);
+            client.signal("TERM");
             client.signal("TERM");
             assertEquals(143, client.end(20));
-            assertEquals(1, json().number("messages"));
-            assertEquals(1, json().number("waiting"));
-            assertTrue(json().number("waiting_us_max") >= 450_000);
-            assertEquals(json().number("waiting_us_max"), json().number("rtt_us.max"), 1);
-            assertEquals(json().number("elapsed_s") * 1e6, json().number("waiting_us_max"),
-                    250_000);
-            assertTrue(client.out().contains("1 message, waiting for"), client.out());
+            assertEquals(peer.notedAt.size(), outputs.json().number("messages"), 2);
+        }
+    }
+
+    /** Of 40 messages, 39 take 1 ms and one is waited for: it counts as long as it waits. */
+    @Test
+    void aMessageThatIsWaitedForIsTheSlowest() throws Exception {
+        try (Peer peer = Peer.start((client, number) -> {
+            for (int i = 1; i < 40; i++) {
+                client.getOutputStream().write(Peer.read(client, 10));
+            }
+            Peer.read(client, 11);
+        }); Program client = outputs.start(peer.port(), "--duration", "1h", "--interval",
+                "200ms")) {
+            client.awaitErr("0.8 s: no echo");
+            client.signal("INT");
+            assertEquals(130, client.end(20));
+            Json json = outputs.json();
+            assertEquals(List.of(39.0, 1.0),
+                    List.of(json.number("messages"), json.number("waiting")));
+            double waited = json.number("waiting_us_max");
+            double elapsed = json.number("elapsed_s") * 1e6;
+            assertTrue(waited >= 600_000 && waited > elapsed - 300_000, "" + waited);
+            assertEquals(waited, json.number("rtt_us.max"), 1);
+            assertEquals(waited, ReportTest.timeAfter(client.out(), "1 message, waiting for"),
+                    waited / 100);
+            assertEquals(elapsed, json.number("max_at_s") * 1e6 + waited, 1000);
+            assertTrue(outputs.text("plot").contains("1 message, waiting for"));
+        }
+    }
+
+    /** What a run must leave that was stopped before anything was measured. */
+    private void assertNothing(Program client) throws Exception {
+        client.signal("TERM");
+        assertEquals(143, client.end(20));
+        assertEquals("", client.out() + outputs.text("hgrm") + outputs.text("plot"));
+        Json json = outputs.json();
+        assertEquals(List.of(false, true), List.of(json.get("valid"), json.get("interrupted")));
+        assertFalse(json.has("rtt_us"));
+        assertFalse(client.err().contains("\tat "), client.err());
+    }
+
+    @Test
+    void inTheWarmUp() throws Exception {
+        try (Peer peer = Peer.echo(10, 1);
+                Program client = outputs.start(peer.port(), "--warmup", "1h")) {
+            awaitMessages(peer, 50);
+            assertNothing(client);
         }
     }
 
     @Test
-    void beforeAnythingCameBackNothingOldStays() throws Exception {
+    void beforeAnythingCameBack() throws Exception {
         try (Peer peer = Peer.start((client, number) -> Peer.read(client, 20));
-                Program client = client(peer.port())) {
+                Program client = outputs.start(peer.port())) {
             Program.await(20, "it has connected", () -> peer.connectedAt.size() == 1);
-            client.signal("INT");
-            assertEquals(130, client.end(20));
-            assertEquals("", client.out());
-            assertEquals(List.of(false, true),
-                    List.of(json().get("valid"), json().get("interrupted")));
-            assertEquals("", Files.readString(folder.resolve("hgrm"))
-                    + Files.readString(folder.resolve("plot")));
+            assertNothing(client);
+        }
+    }
+
+    /** Of the time of --timeout only that counts in which the client was at work. */
+    @Test
+    void suspendedForLongerThanTheTimeoutIsNoSilence() throws Exception {
+        try (Peer peer = Peer.echo(10, 1800);
+                Program client = outputs.start(peer.port(), "--repeat", "1", "--timeout",
+                        "1200ms")) {
+            awaitMessages(peer, 1);
+            Thread.sleep(300); // so it has been seen that nothing moves
+            client.signal("STOP");
+            Thread.sleep(1400);
+            client.signal("CONT");
+            assertEquals(0, client.end(20), client.err());
+            assertTrue(outputs.json().number("rtt_us.max") >= 1_800_000);
         }
     }
 
     @Test
     void ourOwnStandstillIsSaidToBeOurs() throws Exception {
         try (Peer peer = Peer.echo(10, 0);
-                Program client = client(peer.port(), "--rate", "100", "--duration", "2500ms",
-                        "--interval", "100ms")) {
+                Program client = outputs.start(peer.port(), "--rate", "100", "--duration",
+                        "2500ms", "--interval", "100ms")) {
             client.awaitErr("0.3 s: ");
             client.signal("STOP");
             Thread.sleep(1000); // what it stands still for
             client.signal("CONT");
             assertEquals(0, client.end(20), client.err());
-            List<?> warnings = json().list("warnings");
-            assertTrue(("" + warnings.get(0)).contains("client itself stood still"),
-                    warnings.toString());
-            assertEquals(1_000_000, ReportTest.timeAfter("" + warnings.get(0), "for"),
-                    300_000);
+            List<?> warnings = outputs.json().list("warnings");
+            String first = "" + warnings.get(0);
+            assertTrue(first.contains("client itself stood still"), warnings.toString());
+            assertEquals(1_000_000, ReportTest.timeAfter(first, "for"), 300_000);
             assertFalse(warnings.toString().contains("--parallel"), warnings.toString());
-        }
-    }
-
-    @Test
-    void standardOutputIsNotCutWhenAFileIsThere() throws Exception {
-        try (EchoServer server = EchoServer.start("--port", "0")) {
-            Path file = Files.writeString(folder.resolve("all"), "before\n");
-            List<String> command = List.of(Program.JAVA, "-cp", Program.CLASSES, "EchoClient",
-                    "--bench", "--port", "" + server.port(), "--repeat", "20", "--warmup",
-                    "0", "--json", "/dev/stdout");
-            try (Program client = Program.start(new ProcessBuilder(command)
-                    .redirectOutput(ProcessBuilder.Redirect.appendTo(file.toFile())))) {
-                assertEquals(0, client.end(20));
-            }
-            List<String> lines = Files.readAllLines(file);
-            assertEquals("before", lines.get(0));
-            assertTrue(lines.stream().anyMatch(line -> line.startsWith("{")), "" + lines);
-            assertTrue(lines.stream().anyMatch(line -> line.contains("repeats: 20,")));
         }
     }
 
@@ -135,34 +190,38 @@ class ClientStopTest {
 
     @Test
     @Tag("slow")
-    void ctrlCWithMuchBehindScheduleLosesNothing() throws Exception {
+    void withMuchBehindScheduleItEndsSoonAndLosesNothing() throws Exception {
         try (EchoServer server = EchoServer.start("--port", "0");
-                Program client = client(server.port(), "--parallel", "500", "--rate",
+                Program client = outputs.start(server.port(), "--parallel", "500", "--rate",
                         "10000000", "--duration", "1h", "--interval", "1s")) {
             client.awaitErr("15 s: ");
+            long began = System.nanoTime();
             client.signal("TERM");
             assertEquals(143, client.end(30));
-            assertTrue(client.out().contains("INTERRUPTED"));
-            assertTrue(json().number("unsent") > 10_000_000);
-            assertTrue(Files.size(folder.resolve("plot")) > 1000);
-            assertTrue(Files.size(folder.resolve("hgrm")) > 1000);
+            assertTrue(System.nanoTime() - began < 10 * Made.SECOND);
+            Json json = outputs.json();
+            double due = json.number("messages") + json.number("unanswered");
+            assertEquals(json.number("elapsed_s") * 1e7, due, 500);
+            assertEquals(due, outputs.total());
+            assertTrue(json.number("response_us.max") <= json.number("elapsed_s") * 1e6);
+            assertTrue(outputs.text("plot").endsWith("</svg>\n"));
+            assertTrue(client.out().contains("INTERRUPTED"), client.out());
         }
     }
 
     @Test
     @Tag("slow")
-    void ctrlCAndSuspendedAtOnce() throws Exception {
+    void suspendedWhileItEnds() throws Exception {
         try (Peer peer = Peer.echo(10, 1);
-                Program client = client(peer.port(), "--duration", "1h", "--interval",
-                        "100ms")) {
-            client.awaitErr("0.3 s: ");
+                Program client = outputs.start(peer.port(), "--duration", "1h")) {
+            awaitMessages(peer, 100);
             client.signal("INT");
             Thread.sleep(20);
             client.signal("STOP");
             Thread.sleep(6000); // longer than any time that it would wait for itself
             client.signal("CONT");
             assertEquals(130, client.end(20));
-            assertEquals(true, json().get("interrupted"));
+            assertEquals(true, outputs.json().get("interrupted"));
             assertTrue(client.out().contains("INTERRUPTED"), client.out());
         }
     }

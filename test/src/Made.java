@@ -74,6 +74,12 @@ final class Made {
         return new EchoClient.Result(options, server, machine, warmup, measured, ending, error);
     }
 
+    /** What this thread has worked. */
+    static long cpuNanos() {
+        return java.lang.management.ManagementFactory.getThreadMXBean()
+                .getCurrentThreadCpuTime();
+    }
+
     List<String> warnings() {
         return result().warnings;
     }

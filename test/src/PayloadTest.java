@@ -2,6 +2,7 @@ import static org.junit.jupiter.api.Assertions.*;
 
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import org.junit.jupiter.api.*;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.*;
@@ -38,6 +39,17 @@ class PayloadTest {
             }
             before = bytes;
         }
+    }
+
+    /** So a path that compresses gains nothing: all values come, none of them often. */
+    @Test
+    void theBytesAreRandom() {
+        int[] seen = new int[256];
+        for (byte b : message(payload("--bench", "--size", "256k"), 5)) {
+            seen[b & 0xff]++;
+        }
+        assertTrue(Arrays.stream(seen).min().getAsInt() > 400, Arrays.toString(seen));
+        assertTrue(Arrays.stream(seen).max().getAsInt() < 2100, Arrays.toString(seen));
     }
 
     @ParameterizedTest

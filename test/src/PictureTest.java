@@ -6,6 +6,8 @@ import java.util.*;
 import java.util.regex.*;
 import javax.xml.parsers.DocumentBuilderFactory;
 import org.junit.jupiter.api.*;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.w3c.dom.*;
 
 /** The picture: valid XML, and each mark where its value is. */
@@ -111,17 +113,87 @@ class PictureTest {
         assertTrue(words.contains("RTT"), words);
     }
 
+    /** The texts in the middle below the panel: micros by their place. */
+    private TreeMap<Double, Double> timeAxis() {
+        TreeMap<Double, Double> axis = new TreeMap<>();
+        NodeList all = document.getElementsByTagName("text");
+        for (int i = 0; i < all.getLength(); i++) {
+            Element text = (Element) all.item(i);
+            String words = text.getTextContent();
+            if (text.getAttribute("y").equals("618") && !words.startsWith("took")) {
+                axis.put(Double.valueOf(text.getAttribute("x")),
+                        words.equals("0") ? 0 : ReportTest.micros(words));
+            }
+        }
+        return axis;
+    }
+
+    /** Four to ten round numbers, each of them where a dot of its time would be. */
+    @ParameterizedTest
+    @CsvSource({"1100, 6, 200", "1999, 10, 200", "2001, 5, 500", "3700, 8, 500",
+        "4999, 10, 500", "5001, 6, 1000", "9000, 10, 1000", "10001, 6, 2000"})
+    void theTimeAxisIsTheOneOfTheDots(int millis, int labels, int stepMillis) throws Exception {
+        draw(new Made().warm(5).trips(1, millis * Made.MS));
+        TreeMap<Double, Double> axis = timeAxis();
+        assertEquals(labels, axis.size(), axis.toString());
+        double left = axis.firstKey();
+        assertEquals(points(elements("path", "dot").get(1)).get(0)[0], left, 1); // at 0
+        double expected = 0;
+        for (double x : axis.keySet()) {
+            assertEquals(expected * 1000, axis.get(x), 1e-3);
+            assertEquals(left + expected / millis * (1120 - 6 - left), x, 1.2);
+            expected += stepMillis;
+        }
+        assertEquals(labels, elements("path", "frame").size());
+    }
+
+    /** Labels of lines that are close stand above each other. */
     @Test
-    void theTimeAxisIsTheOneOfTheDots() throws Exception {
-        draw(new Made().trips(4, Made.SECOND));
-        List<Element> ticks = elements("path", "frame");
-        List<double[]> dots = points(elements("path", "dot").get(0));
-        double three = dots.stream().mapToDouble(dot -> dot[0]).max().getAsDouble();
-        String words = words();
-        assertTrue(words.contains("\n3 s\n") && words.contains("\n0\n"), words);
-        assertTrue(ticks.stream().anyMatch(
-                tick -> tick.getAttribute("d").startsWith(String.format(Locale.ROOT, "M%.1f ",
-                        three))));
+    void labelsDoNotCoverEachOther() throws Exception {
+        draw(new Made().warm(50).trips(500, 20 * Made.US));
+        List<Double> heights = new ArrayList<>();
+        for (Element text : elements("text", "small")) {
+            if (text.getTextContent().matches("(p50|p99|max) 20.00 us")) {
+                heights.add(Double.valueOf(text.getAttribute("y")));
+                assertEquals("1128", text.getAttribute("x"));
+            }
+        }
+        assertEquals(3, heights.size());
+        assertTrue(heights.get(0) - heights.get(1) >= 22, heights.toString());
+        assertTrue(heights.get(1) - heights.get(2) >= 22, heights.toString());
+    }
+
+    /** Each thing that is drawn is in the panel, or a text in its place around it. */
+    @Test
+    void allIsWhereItBelongs() throws Exception {
+        Made made = new Made("--size", "7").warm(3000).trips(100, 20 * Made.US);
+        draw(made);
+        List<double[]> dots = new ArrayList<>(points(elements("path", "dot").get(1)));
+        assertEquals(1, elements("path", "few").size()); // what is measured
+        points(elements("path", "dot").get(0)).forEach(dots::add);
+        for (double[] dot : dots) {
+            assertTrue(dot[0] > 110 && dot[0] < 1120 && dot[1] > 220 && dot[1] <= 565,
+                    Arrays.toString(dot));
+        }
+        Element frame = elements("rect", "frame").get(0);
+        assertEquals("110 160 1010 430", String.join(" ", frame.getAttribute("x"),
+                frame.getAttribute("y"), frame.getAttribute("width"),
+                frame.getAttribute("height")));
+        assertEquals("200", elements("rect", "warm").get(0).getAttribute("width"));
+        assertEquals("1280", elements("rect", "back").get(0).getAttribute("width"));
+        Map<String, String> places = new HashMap<>();
+        NodeList all = document.getElementsByTagName("text");
+        for (int i = 0; i < all.getLength(); i++) {
+            Element text = (Element) all.item(i);
+            places.put(text.getTextContent(),
+                    text.getAttribute("x") + " " + text.getAttribute("y"));
+        }
+        assertEquals("210 188", places.get("warm-up, not counted"));
+        assertEquals("210 618", places.get("took 60 ms"));
+        assertTrue(places.get("dot: mean of 65.54 us") != null, places.toString());
+        assertEquals("715 648", places.get("time of the measurement"));
+        assertEquals("30 680", places.get("" + made.machine));
+        assertEquals("30 706", places.get("java EchoClient.java --bench --size 7"));
     }
 
     @Test
@@ -131,6 +203,7 @@ class PictureTest {
             made.trips(1, 100 * Made.US).trips(1, 300 * Made.US);
         }
         draw(made.warm(50));
+        assertEquals(1, elements("path", "few").size()); // the warm-up
         Element bars = elements("path", "bar").get(0);
         double[] bar = points(bars).get(3);
         assertEquals(height(100), bar[1], 1.5);
@@ -145,6 +218,10 @@ class PictureTest {
         String words = words();
         assertEquals(1000, ReportTest.timeAfter(words, "took")); // 50 times 20 us
         assertTrue(words.contains("p99 300"), words);
+        assertTrue(words.contains("dot: mean of") && words.contains("bar:"), words);
+        assertTrue(words.contains("of messages, not of time"), words);
+        points(elements("path", "bar").get(0)).forEach(one -> // in the middle of its time
+                assertTrue(one[0] > 316.3, Arrays.toString(one)));
     }
 
     @Test

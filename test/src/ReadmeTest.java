@@ -1,11 +1,13 @@
 import static org.junit.jupiter.api.Assertions.*;
 
+import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.*;
 import java.util.*;
 import java.util.regex.*;
 import java.util.stream.*;
 import org.junit.jupiter.api.*;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.*;
 
@@ -19,98 +21,95 @@ class ReadmeTest {
         return Files.readString(Program.ROOT.resolve(name), StandardCharsets.UTF_8);
     }
 
+    /** All that a pattern's group finds in a text. */
+    private static List<String> all(String pattern, String text) {
+        return Pattern.compile(pattern).matcher(text).results().map(found -> found.group(1))
+                .collect(Collectors.toList());
+    }
+
     /** Each command of README, and of the "Try it" in the sources. */
     static List<String> commands() throws Exception {
         List<String> commands = new ArrayList<>();
-        Matcher block = Pattern.compile("(?s)```(sh|console)\n(.*?)```").matcher(read("README.md"));
-        while (block.find()) {
-            boolean session = block.group(1).equals("console");
-            for (String line : block.group(2).split("\n")) {
-                if (!session || line.startsWith("$ ")) {
-                    commands.add(session ? line.substring(2) : line);
-                }
-            }
+        for (String block : all("(?s)```sh\n(.*?)```", read("README.md"))) {
+            commands.addAll(List.of(block.split("\n")));
         }
+        commands.addAll(all("\n[$] (.*)", read("README.md")));
         for (String program : PROGRAMS) {
-            Matcher line = Pattern.compile("\n \\* +(java .*)").matcher(read(program + ".java"));
-            while (line.find()) {
-                commands.add(line.group(1));
-            }
+            commands.addAll(all("\n \\* +(java .*)", read(program + ".java")));
         }
+        assertTrue(commands.size() >= 20, commands.toString());
         return commands;
     }
 
-    /** bash and zsh take them alike: no comment behind it, no history expansion. */
+    /** No comment behind it, no history expansion; and its program has the options. */
     @ParameterizedTest
     @MethodSource("commands")
-    void aCommandCanBeTypedIntoBashAndZsh(String command) {
+    void aCommandCanBeTyped(String command) throws Exception {
         assertFalse(command.contains("#"), command);
         assertFalse(command.matches(".*\"[^\"]*![^\"]*\".*"), command);
         assertTrue(command.matches("(java|jshell|[.]/run[.]sh|taskset|rsvg-convert) ?.*"), command);
-    }
-
-    /** The client of each command accepts its options, up to where it would connect. */
-    @ParameterizedTest
-    @MethodSource("commands")
-    void itsOptionsExist(String command) throws Exception {
-        Matcher java = Pattern.compile("java (\\w+)[.]java(.*)").matcher(command);
-        if (java.find()) {
-            Matcher option = Pattern.compile(" (--[-a-z0-9]+)").matcher(java.group(2));
-            String help = Ran.run((out, err, arguments) -> run(java.group(1), out, err),
-                    "--help").out;
-            while (option.find()) {
-                assertTrue(help.contains("  " + option.group(1) + " "), command);
+        for (String program : all("java (\\w+)[.]java", command)) {
+            try (Program help = Program.java(program, "--help")) {
+                help.end(20);
+                for (String option : all(" (--[-a-z0-9]+)", command)) {
+                    assertTrue(help.out().contains("  " + option + " "), option);
+                }
             }
         }
     }
 
-    private static int run(String program, java.io.PrintStream out, java.io.PrintStream err) {
-        switch (program) {
-            case "EchoServer": return EchoServer.run(out, err, "--help");
-            case "AsyncEchoServer": return AsyncEchoServer.run(out, err, "--help");
-            default: return EchoClient.run(out, err, "--help");
+    /** Typed into an interactive shell, java gets the words that a reader sees. */
+    @ParameterizedTest
+    @ValueSource(strings = {"bash", "zsh"})
+    void bothShellsTakeTheCommandsAlike(String shell, @TempDir Path folder) throws Exception {
+        Assumptions.assumeTrue(isThere(shell), shell + " is not installed");
+        StringBuilder session = new StringBuilder("java() { printf '<%s>' got \"$@\"; echo; }\n");
+        List<String> expected = new ArrayList<>();
+        for (String command : commands()) {
+            if (command.startsWith("java ")) {
+                session.append(command).append("\n");
+                expected.add("<got><" + String.join("><", all("(\"[^\"]*\"|\\S+)",
+                        command.substring(5))).replace("\"", "") + ">");
+            }
+        }
+        ProcessBuilder typed = new ProcessBuilder(shell, "-i").directory(folder.toFile());
+        typed.environment().put("HOME", folder.toString());
+        try (Program program = Program.start(typed)) {
+            program.in().write(session.toString().getBytes(StandardCharsets.UTF_8));
+            program.in().close();
+            program.end(30);
+            assertEquals(expected, all("(<got>.*)", program.out()), program.err());
         }
     }
 
-    /** The members in its tables, and the files and pictures that it links. */
+    private static boolean isThere(String shell) {
+        try (Program program = Program.command(shell, "-c", "exit 0")) {
+            return program.end(10) == 0;
+        } catch (IOException | InterruptedException e) {
+            return false;
+        }
+    }
+
+    /** The members in its tables, its demos, and the files and pictures that it links. */
     @Test
     void whatItNamesExists() throws Exception {
         String readme = read("README.md");
-        String sources = PROGRAMS.stream().map(name -> {
-            try {
-                return read(name + ".java");
-            } catch (Exception e) {
-                throw new AssertionError(e);
-            }
-        }).collect(Collectors.joining());
-        for (String row : readme.split("\n")) {
-            Matcher name = Pattern.compile("`([a-zA-Z]+)`").matcher(row);
-            while (row.startsWith("|") && row.contains("Echo") && name.find()) {
-                String member = name.group(1);
-                assertTrue(sources.matches("(?s).*\\b" + member + "( \\{|\\(| implements).*")
-                        || read("run.sh").contains("demo_" + member + "()"), member);
+        String sources = "";
+        for (String program : PROGRAMS) {
+            sources += read(program + ".java");
+        }
+        List<String> demos = all("\ndemo_([a-z]+)\\(\\)", read("run.sh"));
+        for (String row : all("\n([|].*Echo.*)", readme)) {
+            for (String member : all("`([a-zA-Z]+)`", row)) {
+                assertTrue(demos.contains(member) || sources.matches("(?s).*\\b" + member
+                        + "( \\{|\\(| implements).*"), member);
             }
         }
-        Matcher link = Pattern.compile("\\]\\(([^)h][^)]*)\\)").matcher(readme);
-        while (link.find()) {
-            assertTrue(Files.exists(Program.ROOT.resolve(link.group(1))), link.group(1));
+        assertEquals(new TreeSet<>(demos),
+                new TreeSet<>(all("[|] `([a-z]+)` [|] [0-9]+ [|]", readme)));
+        for (String link : all("\\]\\(([^)h][^)]*)\\)", readme)) {
+            assertTrue(Files.exists(Program.ROOT.resolve(link)), link);
         }
         assertTrue(readme.lines().count() <= 200);
-    }
-
-    /** The exit codes, and the members of the lecture's demos. */
-    @Test
-    void itsDemosAreThoseOfRunSh() throws Exception {
-        Matcher demo = Pattern.compile("\\| `([a-z]+)` \\| [0-9]+ \\|").matcher(read("README.md"));
-        Set<String> named = new TreeSet<>();
-        while (demo.find()) {
-            named.add(demo.group(1));
-        }
-        Matcher made = Pattern.compile("\ndemo_([a-z]+)\\(\\)").matcher(read("run.sh"));
-        Set<String> all = new TreeSet<>();
-        while (made.find()) {
-            all.add(made.group(1));
-        }
-        assertEquals(all, named);
     }
 }

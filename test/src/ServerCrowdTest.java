@@ -8,7 +8,7 @@ import org.junit.jupiter.params.provider.*;
 
 /** Descriptors, memory and clients that run out: the servers serve again after it. */
 @Timeout(120)
-class ServerRobustnessTest {
+class ServerCrowdTest {
 
     @ParameterizedTest
     @EnumSource
@@ -19,7 +19,7 @@ class ServerRobustnessTest {
             server.awaitErr("cannot serve a client");
             assertEquals(0, crowd.get(0).receive(1)[0]);
             assertTrue(crowd.get(0).echoes((byte) 1)); // who was there before is still served
-            closeAll(crowd);
+            TestClient.closeAll(crowd);
             assertTrue(TestClient.isServed(port));
             assertTrue(server.err().lines().count() < 20, server.err()); // it pauses
             assertEndsOnSignal(server);
@@ -76,7 +76,7 @@ class ServerRobustnessTest {
             throws Exception {
         try (Program server = kind.launch(List.of("-Xmx" + heap), "--bufsize", bufsize)) {
             int port = server.port();
-            closeAll(crowd(port, 9900));
+            TestClient.closeAll(crowd(port, 9900));
             assertTrue(TestClient.isServed(port));
             assertEndsOnSignal(server);
         }
@@ -109,12 +109,6 @@ class ServerRobustnessTest {
             }
         }
         return crowd;
-    }
-
-    private static void closeAll(List<TestClient> crowd) throws IOException {
-        for (TestClient client : crowd) {
-            client.close();
-        }
     }
 
     private static void assertEndsOnSignal(Program server) throws Exception {

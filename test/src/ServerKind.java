@@ -20,6 +20,11 @@ enum ServerKind {
                 ? EchoServer.run(out, err, args) : AsyncEchoServer.run(out, err, args);
     }
 
+    /** The words of a command line; none, if it is empty. */
+    static String[] words(String line) {
+        return line.isEmpty() ? new String[0] : line.split(" ");
+    }
+
     /** Runs it with arguments that it must refuse, or with --help. */
     Ran ran(String... args) {
         return Ran.run(this::run, args);

@@ -29,7 +29,7 @@ class ServerStopTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"THREADED,", "THREADED,--spin", "ASYNC,"})
+    @CsvSource({"THREADED,''", "THREADED,--spin", "ASYNC,''"})
     void aSignalEndsItWithinASecondBesideBusyClients(ServerKind kind, String option)
             throws Exception {
         assertEndsWithinASecond(kind, option, 20);
@@ -38,7 +38,7 @@ class ServerStopTest {
 
     @Tag("slow")
     @ParameterizedTest
-    @CsvSource({"THREADED,", "THREADED,--spin", "ASYNC,"})
+    @CsvSource({"THREADED,''", "THREADED,--spin", "ASYNC,''"})
     void aSignalEndsItWithinASecondBesideACrowd(ServerKind kind, String option)
             throws Exception {
         assertEndsWithinASecond(kind, option, 1000);
@@ -51,7 +51,7 @@ class ServerStopTest {
         long most = count > 1000 ? 3000 : 1000;
         List<Long> tried = new ArrayList<>();
         do {
-            try (Program server = kind.launch(List.of(), words(option));
+            try (Program server = kind.launch(List.of(), ServerKind.words(option));
                     BusyClients clients = new BusyClients(server.port(), count)) {
                 clients.awaitServed(count);
                 long start = System.nanoTime();
@@ -66,10 +66,10 @@ class ServerStopTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"THREADED,", "THREADED,--spin", "ASYNC,"})
+    @CsvSource({"THREADED,''", "THREADED,--spin", "ASYNC,''"})
     void closeReturnsAndFreesThePortBesideBusyClients(ServerKind kind, String option)
             throws Exception {
-        ServerKind.Running server = kind.start(words(option));
+        ServerKind.Running server = kind.start(ServerKind.words(option));
         int port = server.port();
         try (BusyClients clients = new BusyClients(port, 100)) {
             clients.awaitServed(100);
@@ -189,7 +189,62 @@ class ServerStopTest {
         return new PrintStream(to, true);
     }
 
-    private static String[] words(String option) {
-        return option == null ? new String[0] : new String[] {option};
+    /** Who read its standard output, and its messages, goes away; it serves on. */
+    @ParameterizedTest
+    @EnumSource
+    void itGoesOnWithoutItsReader(ServerKind kind) throws Exception {
+        withoutReader(kind, server -> {
+            int port = portOf(server);
+            server.getInputStream().close();
+            server.getErrorStream().close();
+            for (int i = 0; i < 3; i++) {
+                assertTrue(TestClient.isServed(port));
+            }
+        }, "--trace", "--verbose");
+    }
+
+    /** Nobody reads what --trace prints: that pipe is full, and the end comes in time. */
+    @ParameterizedTest
+    @EnumSource
+    void itEndsInTimeAlthoughNobodyReadsItsMessages(ServerKind kind) throws Exception {
+        withoutReader(kind, server -> {
+            try (TestClient client = new TestClient(portOf(server))) {
+                client.send(TestClient.bytes(20_000)); // of which each is told
+                client.socket.setSoTimeout(1000);
+                assertThrows(SocketTimeoutException.class, () -> client.receive(20_000));
+            }
+        }, "--trace", "--bufsize", "1");
+    }
+
+    private interface Use {
+        void of(Process server) throws Exception;
+    }
+
+    /** A server whose output nobody reads but who uses it; SIGTERM then ends it in time. */
+    private static void withoutReader(ServerKind kind, Use use, String... args)
+            throws Exception {
+        List<String> command = new ArrayList<>(List.of(Program.JAVA, "-cp", Program.CLASSES,
+                kind.program, "--port", "0"));
+        command.addAll(List.of(args));
+        Tries.three(() -> {
+            Process server = new ProcessBuilder(command).start();
+            try {
+                use.of(server);
+                long start = System.nanoTime();
+                server.destroy(); // SIGTERM
+                assertTrue(server.waitFor(10, TimeUnit.SECONDS));
+                long millis = (System.nanoTime() - start) / 1_000_000;
+                assertEquals(143, server.exitValue());
+                assertTrue(millis <= 1000, millis + " ms");
+            } finally {
+                server.destroyForcibly();
+            }
+        });
+    }
+
+    private static int portOf(Process server) throws IOException {
+        String line = new BufferedReader(new InputStreamReader(server.getInputStream()))
+                .readLine();
+        return Integer.parseInt(line.substring(line.lastIndexOf(':') + 1));
     }
 }

@@ -76,6 +76,12 @@ final class TestClient implements AutoCloseable {
         return bytes;
     }
 
+    static void closeAll(List<TestClient> clients) throws IOException {
+        for (TestClient client : clients) {
+            client.close();
+        }
+    }
+
     @Override
     public void close() throws IOException {
         socket.close();

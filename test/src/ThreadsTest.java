@@ -13,12 +13,21 @@ class ThreadsTest {
 
     private final EchoClient.Phase phase = new EchoClient.Phase(true, Made.SECOND);
 
-    private interface Work {
-        void record(int thread, int number);
+    /** Message of a closed loop, or of a schedule: 1 us, or 1.3 us of which 0.3 are lateness. */
+    private void record(int thread, int number) {
+        long at = (thread + number * THREADS) * 40L * Made.US;
+        if (thread == 5 && number == 30_000) {
+            phase.record(at, at + 9 * Made.MS, 1, 70); // the slowest
+        } else if (number % 2 == 0) {
+            phase.record(at, at + 1000, 1, 70);
+        } else {
+            phase.recordScheduled(at, number % 4 == 1, at + 300, at + 1300, 2, 0);
+        }
     }
 
     /** Asks for intervals meanwhile, until all threads have ended. */
-    private void atOnce(Work work) throws Exception {
+    @BeforeEach
+    void allAtOnce() throws Exception {
         phase.begin(0);
         CountDownLatch start = new CountDownLatch(1);
         ExecutorService threads = Executors.newFixedThreadPool(THREADS);
@@ -28,7 +37,7 @@ class ThreadsTest {
             all.add(threads.submit(() -> {
                 start.await();
                 for (int number = 0; number < EACH; number++) {
-                    work.record(thread, number);
+                    record(thread, number);
                 }
                 return null;
             }));
@@ -46,30 +55,21 @@ class ThreadsTest {
         phase.finish();
     }
 
-    private static long nanos(int thread, int number) {
-        return 1000 + (thread * EACH + number) % 500;
+    @Test
+    void allAreCountedOnce() {
+        assertEquals(List.of(ALL, ALL, ALL / 2, ALL / 2, ALL / 4, ALL / 4),
+                List.of(phase.messages(), phase.rtt.countFrom(0), phase.connect.count(),
+                        phase.response.count(), phase.behind.count(), phase.wakeup.count()));
+        assertEquals(1000 + (9e6 - 1000) / ALL, phase.rtt.mean(), 1e-6);
+        assertEquals(List.of(1000L, 9 * Made.MS), List.of(phase.rtt.min(), phase.rtt.max()));
+        assertEquals(List.of(1300.0, 300.0), List.of(phase.response.mean(),
+                phase.behind.mean()));
+        assertEquals(1.5, phase.readsMean());
+        assertEquals((5 + 30_000L * THREADS) * 40 * Made.US, phase.maxAtNanos());
     }
 
     @Test
-    void aClosedLoop() throws Exception {
-        atOnce((thread, number) -> {
-            boolean slowest = thread == 5 && number == 30_000;
-            long start = (thread + number * THREADS) * 40L * Made.US;
-            long end = start + (slowest ? 9 * Made.MS : nanos(thread, number));
-            phase.record(start, end, 1 + number % 2, 70);
-        });
-        double sum = 9e6;
-        for (int thread = 0; thread < THREADS; thread++) {
-            for (int number = 0; number < EACH; number++) {
-                sum += thread == 5 && number == 30_000 ? 0 : nanos(thread, number);
-            }
-        }
-        assertEquals(List.of(ALL, ALL, ALL, ALL), List.of(phase.messages(), phase.rtt.count(),
-                phase.connect.count(), phase.rtt.countFrom(0)));
-        assertEquals(sum / ALL, phase.rtt.mean(), 1e-6);
-        assertEquals(List.of(1000L, 9 * Made.MS), List.of(phase.rtt.min(), phase.rtt.max()));
-        assertEquals(1.5, phase.readsMean());
-        assertEquals((5 + 30_000L * THREADS) * 40 * Made.US, phase.maxAtNanos());
+    void intervalsAndPointsHoldThemAll() {
         long messages = 0;
         long most = 0;
         double total = 0;
@@ -79,41 +79,18 @@ class ThreadsTest {
             most = Math.max(most, one.maxNanos);
         }
         assertEquals(List.of(ALL, 9 * Made.MS), List.of(messages, most));
+        double sum = ALL * 1150 + 9e6;
         assertEquals(sum, total, sum / 100); // a sum and its count are not taken at once
-        assertPoints(1000, 9 * Made.MS);
-    }
-
-    /** That the points together hold the least and the greatest, and that all have a time. */
-    private void assertPoints(double least, double greatest) {
-        DoubleSummaryStatistics all = new DoubleSummaryStatistics();
+        DoubleSummaryStatistics values = new DoubleSummaryStatistics();
         TreeSet<Long> times = new TreeSet<>();
         phase.series.forEach((at, min, mean, max) -> {
-            all.accept(min);
-            all.accept(max);
+            values.accept(min);
+            values.accept(max);
             assertTrue(min <= mean && mean <= max);
             assertTrue(times.add(at), "a point twice");
         });
-        assertEquals(least, all.getMin());
-        assertEquals(greatest, all.getMax());
-        assertFalse(phase.series.single());
+        assertEquals(List.of(1000.0, 9e6), List.of(values.getMin(), values.getMax()));
         assertTrue(times.size() <= 1000 && times.first() == 0, times.size() + " points");
         assertTrue(times.last() <= phase.series.last());
-    }
-
-    @Test
-    void aSchedule() throws Exception {
-        atOnce((thread, number) -> {
-            long due = (thread + number * THREADS) * 40L * Made.US;
-            boolean late = number % 4 == 0;
-            long sent = due + (late ? 300 : 20);
-            phase.recordScheduled(due, late, sent, sent + 1000, 1, 0);
-        });
-        assertEquals(List.of(ALL, ALL, ALL / 4, ALL * 3 / 4), List.of(phase.messages(),
-                phase.response.count(), phase.behind.count(), phase.wakeup.count()));
-        assertEquals(ALL, phase.rtt.countFrom(0)); // all in one bucket
-        assertEquals(1000, phase.rtt.mean());
-        assertEquals(1090, phase.response.mean());
-        assertEquals(0, phase.rtt.stddev());
-        assertPoints(1020, 1300);
     }
 }
