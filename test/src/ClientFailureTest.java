@@ -3,7 +3,7 @@ import static org.junit.jupiter.api.Assertions.*;
 import java.io.*;
 import java.net.*;
 import java.nio.channels.SocketChannel;
-import java.nio.file.Path;
+import java.nio.file.*;
 import java.util.*;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.*;
@@ -302,13 +302,64 @@ class ClientFailureTest {
         connection.close();
     }
 
+    /** A name with three addresses, of which one answers; or none. */
+    private Program withHosts(String addresses, int port, String... more) throws IOException {
+        Path hosts = folder.resolve("hosts");
+        Files.writeString(hosts, addresses.replace(" ", " three\n") + " three\n");
+        List<String> all = new ArrayList<>(List.of("--host", "three", "--port", "" + port));
+        all.addAll(List.of(more));
+        return Program.java(List.of("-Djdk.net.hosts.file=" + hosts), "EchoClient",
+                all.toArray(new String[0]));
+    }
+
     @Test
-    void theAddressOfANameThatAnswersIsNamed() throws Exception {
-        try (Peer peer = peer((bytes, n) -> bytes)) {
-            Ran ran = outputs.run(peer.port(), "--host", "localhost", "--repeat", "5");
-            assertEquals("localhost", outputs.json().string("host"));
+    void everyAddressOfANameIsTriedAndTheOneThatAnswersIsNamed() throws Exception {
+        Assumptions.assumeTrue(System.getProperty("os.name").equals("Linux"), "127.0.0.2");
+        try (Peer peer = peer((bytes, n) -> bytes);
+                Program client = withHosts("127.0.0.2 127.0.0.1 127.0.0.3", peer.port(),
+                        "--bench", "--size", "10", "--warmup", "0", "--repeat", "5",
+                        "--parallel", "3", "--json", folder.resolve("json").toString())) {
+            assertEquals(0, client.end(20), client.err());
+            assertEquals("three", outputs.json().string("host"));
             assertEquals("127.0.0.1", outputs.json().string("address"));
-            assertTrue(ran.out.contains("localhost:" + peer.port() + " (127.0.0.1)"), ran.out);
+            assertTrue(client.out().contains("three:" + peer.port() + " (127.0.0.1)"));
+            assertEquals(15, outputs.json().number("messages"));
+        }
+        int port = freePort();
+        try (Program client = withHosts("127.0.0.2 127.0.0.1", port)) {
+            assertEquals(1, client.end(20)); // what the first one said is told
+            assertTrue(client.err().contains("three:" + port + " (127.0.0.2)"), client.err());
+        }
+    }
+
+    /** Addresses that nobody answers for: all of them together take the time of --timeout. */
+    @Test
+    void theTimeoutIsThatOfAllAddressesTogether() throws Exception {
+        try (ServerSocket full = new ServerSocket(0, 1, InetAddress.getByName("0.0.0.0"))) {
+            List<Socket> waiting = new ArrayList<>();
+            for (int i = 0; i < 5; i++) { // until the backlog is full: then nothing is answered
+                Socket socket = new Socket();
+                waiting.add(socket);
+                try {
+                    socket.connect(new InetSocketAddress("127.0.0.1", full.getLocalPort()), 200);
+                } catch (SocketTimeoutException e) {
+                    break;
+                }
+            }
+            Tries.three(() -> {
+                try (Program client = withHosts("127.0.0.2 127.0.0.1 127.0.0.3",
+                        full.getLocalPort(), "--timeout", "900ms")) {
+                    long began = System.nanoTime();
+                    assertEquals(1, client.end(20));
+                    long millis = (System.nanoTime() - began) / 1_000_000;
+                    assertTrue(client.err().contains("(127.0.0.2)"), client.err());
+                    assertTrue(client.err().contains("900"), client.err());
+                    assertTrue(millis >= 900 && millis < 2000, millis + " ms");
+                }
+            });
+            for (Socket socket : waiting) {
+                socket.close();
+            }
         }
     }
 

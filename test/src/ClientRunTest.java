@@ -1,6 +1,7 @@
 import static org.junit.jupiter.api.Assertions.*;
 
 import java.io.*;
+import java.lang.management.*;
 import java.lang.reflect.Field;
 import java.net.*;
 import java.nio.ByteBuffer;
@@ -190,6 +191,41 @@ class ClientRunTest {
             assertEquals(List.of("hi"), lines);
             assertTrue(one.out.contains("\"hi\\n\" (3 bytes)"), one.out);
         }
+    }
+
+    /** Collections of garbage are those of the measurement; the load is that of before. */
+    @Test
+    void theMachineIsToldAsItWas() throws Exception {
+        AtomicLong count = new AtomicLong();
+        try (Peer peer = Peer.start((client, number) -> {
+            byte[] bytes = Peer.read(client, 10);
+            while (bytes.length == 10) {
+                if (count.incrementAndGet() % 4 == 0) {
+                    System.gc(); // at messages 4, 8 and 12
+                }
+                client.getOutputStream().write(bytes);
+                bytes = Peer.read(client, 10);
+            }
+        })) {
+            long before = collections();
+            Json json = bench(peer, "--size 10 --warmup 6 --repeat 7");
+            double counted = json.number("environment.gc_count");
+            assertTrue(counted >= 2 && counted < collections() - before, counted + " of "
+                    + (collections() - before));
+        }
+        Path file = Path.of("/proc/loadavg");
+        if (Files.exists(file)) {
+            try (Peer peer = echo()) {
+                double load = bench(peer, "--repeat 9").number("environment.load_average");
+                assertEquals(Double.parseDouble(Files.readString(file).split(" ")[0]), load,
+                        0.5 + load / 2);
+            }
+        }
+    }
+
+    private static long collections() {
+        return ManagementFactory.getGarbageCollectorMXBeans().stream()
+                .mapToLong(GarbageCollectorMXBean::getCollectionCount).sum();
     }
 
     @Test

@@ -3,6 +3,7 @@ import static org.junit.jupiter.api.Assertions.*;
 import java.io.*;
 import java.nio.file.*;
 import java.util.*;
+import java.util.concurrent.*;
 import org.junit.jupiter.api.*;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -83,6 +84,25 @@ class ClientStopTest {
             client.signal("TERM");
             assertEquals(143, client.end(20));
             assertEquals(peer.notedAt.size(), outputs.json().number("messages"), 2);
+        }
+    }
+
+    /** As Ctrl-C in jshell does: the session goes on, and no thread of the run. */
+    @Test
+    void anInterruptEndsARunInThisProcess() throws Exception {
+        try (Peer peer = Peer.echo(10, 1)) {
+            FutureTask<Ran> run = new FutureTask<>(() -> outputs.run(peer.port(), "--duration",
+                    "1h", "--parallel", "3"));
+            Thread thread = new Thread(run, "session");
+            thread.start();
+            awaitMessages(peer, 100);
+            thread.interrupt();
+            Ran ran = run.get(5, TimeUnit.SECONDS);
+            assertEquals(130, ran.status);
+            assertEquals(peer.notedAt.size(), outputs.json().number("messages"), 5);
+            assertTrue(ran.out.contains("INTERRUPTED"), ran.out);
+            Program.await(5, "no thread goes on", () -> Thread.getAllStackTraces().keySet()
+                    .stream().noneMatch(one -> one.getName().startsWith("client-")));
         }
     }
 

@@ -1,5 +1,6 @@
 import static org.junit.jupiter.api.Assertions.*;
 
+import java.io.File;
 import java.nio.file.*;
 import java.util.*;
 import org.junit.jupiter.api.*;
@@ -152,6 +153,60 @@ class RunShTest {
         try (Program run = run(Map.of("JAVA_HOME", "/nowhere"))) {
             assertEquals(1, run.end(60));
             assertTrue(run.err().contains("/nowhere"), run.err());
+        }
+    }
+
+    /** A folder with a program of this name, which does this. */
+    private Path fake(String name, String script) throws Exception {
+        Path bin = Files.createDirectories(folder.resolve("fake/bin"));
+        Path file = Files.writeString(bin.resolve(name), "#!/bin/sh\n" + script + "\n");
+        assertTrue(file.toFile().setExecutable(true));
+        return bin;
+    }
+
+    @Test
+    void aJavaWithoutACompilerIsTold() throws Exception {
+        Path bin = fake("java", "echo 'openjdk version \"17.0.9\"'; echo java.base@17.0.9");
+        try (Program run = run(Map.of("JAVA_HOME", bin.getParent().toString()))) {
+            assertEquals(1, run.end(20));
+            assertTrue(run.err().contains("JRE"), run.err());
+        }
+    }
+
+    /** By a Maven that says what it was told to do, and takes nine seconds. */
+    @Test
+    @Tag("slow")
+    void testsGoToMavenAndTheScreenIsNeverStill() throws Exception {
+        Path bin = fake("mvn", "echo \"[WARNING] told: $*\"; sleep 9; echo '[INFO] x'; exit 3");
+        String path = bin + File.pathSeparator + System.getenv("PATH");
+        try (Program quick = run(Map.of("PATH", path), "test", "-Dtest=A")) {
+            assertEquals(3, quick.end(30));
+            assertTrue(quick.out().contains("told: -B -f test/pom.xml test -Dtest=A\n"));
+            assertTrue(quick.out().matches("(?s).*\n[.]{3} [0-9]+ s\n[.]{3} [0-9]+ s\n.*"));
+            assertTrue(quick.out().contains("about a minute") && !quick.out().contains("[INFO]"));
+        }
+        try (Program all = run(Map.of("PATH", path), "test", "all")) {
+            assertEquals(3, all.end(30));
+            assertTrue(all.out().contains("test -Dall\n"), all.out());
+        }
+    }
+
+    /** With --step a command is shown, and not yet run, until Enter is pressed. */
+    @Test
+    @Tag("slow")
+    void aStepIsShownBeforeItIsDone() throws Exception {
+        try (Program demo = run(Map.of(), "demo", "stream", "--step")) {
+            demo.awaitOut("$ java EchoServer.java");
+            Thread.sleep(3000); // by far enough to start it
+            assertFalse(demo.out().contains("listening"), demo.out());
+            demo.in().write("\n".getBytes());
+            demo.in().flush();
+            demo.awaitOut("$ java EchoClient.java");
+            assertTrue(demo.out().contains("listening") && !demo.out().contains("RTT"));
+            demo.in().write("\n\n\n\n".getBytes());
+            demo.in().close();
+            assertEquals(0, demo.end(60));
+            assertTrue(demo.out().contains("RTT"), demo.out());
         }
     }
 

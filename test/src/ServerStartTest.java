@@ -141,9 +141,15 @@ class ServerStartTest {
         assertTrue(elsewhere.contains("--host") && !elsewhere.contains("--port"), elsewhere);
         String unknown = cannotStart(kind, "--port", "0", "--host", "no-such.invalid");
         assertTrue(unknown.contains("--host") && !unknown.contains("--port"), unknown);
-        for (ServerKind first : ServerKind.values()) {
-            try (ServerKind.Running server = first.start()) {
-                String taken = cannotStart(kind, "--port", "" + server.port());
+        for (String first : List.of("THREADED --verbose", "ASYNC --loops 1", "ASYNC --loops 2")) {
+            String[] words = first.split(" ", 2);
+            try (ServerKind.Running server =
+                    ServerKind.valueOf(words[0]).start(words[1].split(" "))) {
+                String[] args = {"--port", "" + server.port(), "--verbose"};
+                String taken = cannotStart(kind, args);
+                if (kind == ServerKind.ASYNC) { // loops share a port, but not with others
+                    cannotStart(kind, "--port", "" + server.port(), "--loops", "2");
+                }
                 assertTrue(taken.contains("127.0.0.1:" + server.port()), taken);
                 assertTrue(taken.contains("--port 0"), taken);
             }
