@@ -34,8 +34,8 @@ import java.util.function.BooleanSupplier;
  *     Benchmark                many senders: warm-up, then the measurement
  *     Phase, Histogram,        what their times come to
  *     Series, Intervals
- *     Server, Run, Progress,   how a run begins and ends: addresses, threads, Ctrl-C
- *     Report
+ *     Server, Run, Standstill, how a run begins and ends: addresses, threads, Ctrl-C
+ *     Report, Progress
  *     Machine, Result          the figures
  *     Failures, Warnings       why it failed, and what to doubt
  *     TextReport, JsonReport,  how they are shown
@@ -913,7 +913,7 @@ public class EchoClient {
          * the run was ended.
          */
         void finish() {
-            long median = rtt.count() == 0 ? 0 : rtt.percentile(50);
+            long median = rtt.percentile(50);
             for (long[] one : waitingTimes) {
                 waiting++;
                 waitingMaxNanos = Math.max(waitingMaxNanos, one[1]);
@@ -1500,10 +1500,10 @@ public class EchoClient {
         private final Set<Thread> threads = ConcurrentHashMap.newKeySet(); // at work
         private final CountDownLatch over = new CountDownLatch(1); // opens when it is stopped
         private final Progress progress;
+        private final Standstill standstill;
         private Payload payload;
         private Benchmark benchmark;
         private OutputFiles files;
-        private long messagesSeen; // at the last look
         private volatile boolean stopped;
         private volatile boolean written; // the files are
         private volatile boolean reported; // all is
@@ -1516,6 +1516,7 @@ public class EchoClient {
             warmup = new Phase(options.plot != null);
             measured = new Phase(options.plot != null, options.intervalNanos);
             progress = new Progress(options, err);
+            standstill = new Standstill(options, measured);
         }
 
         /** Returns the exit status. */
@@ -1556,7 +1557,7 @@ public class EchoClient {
             benchmark = new Benchmark(this, options, server, payload);
         }
 
-        /** The life of a thread. The first one finds the server; then it starts the others. */
+        /** The life of a thread. */
         private void work(int index) {
             threads.add(Thread.currentThread());
             Connection connection = null;
@@ -1566,10 +1567,7 @@ public class EchoClient {
                 }
                 if (index == 0) {
                     connection = server.find();
-                    for (int i = 1; i < options.parallel && !stopped; i++) {
-                        int other = i;
-                        startThread("client-" + i, () -> work(other));
-                    }
+                    startOthers();
                 } else if (!options.connect) {
                     connection = server.open();
                 }
@@ -1588,6 +1586,14 @@ public class EchoClient {
                     server.close(connection);
                 }
                 threads.remove(Thread.currentThread());
+            }
+        }
+
+        /** By the first thread, which has found the server. */
+        private void startOthers() {
+            for (int i = 1; i < options.parallel && !stopped; i++) {
+                int index = i;
+                startThread("client-" + i, () -> work(index));
             }
         }
 
@@ -1639,7 +1645,7 @@ public class EchoClient {
                 server.look(awake);
                 if (measured.hasBegun() && options.bench) {
                     awakeNanos += awake;
-                    noteStandstill(gap, lookNanos);
+                    ending.stoodStillNanos = standstill.look(gap, gap - lookNanos);
                     tellIntervals();
                 }
                 if (options.openLoop() && awakeNanos / 2 > options.limit.nanos) {
@@ -1651,22 +1657,6 @@ public class EchoClient {
                 }
             }
             progress.erase();
-        }
-
-        /**
-         * A look that is a tenth of a second late is not by chance: this program was suspended,
-         * or no core was free. In a closed loop only if hardly any echo came meanwhile: there,
-         * the threads that send take the cores from the one that looks.
-         */
-        private void noteStandstill(long gapNanos, long lookNanos) {
-            long before = messagesSeen;
-            messagesSeen = measured.messages();
-            long came = messagesSeen - before;
-            double usual = (double) before * gapNanos / (measured.elapsedNanos() - gapNanos);
-            long lateNanos = gapNanos - lookNanos;
-            if (lateNanos > SECOND / 10 && (options.openLoop() || came < usual / 3)) {
-                ending.stoodStillNanos = Math.max(ending.stoodStillNanos, lateNanos);
-            }
         }
 
         private long nextIntervalIn() {
@@ -1725,6 +1715,39 @@ public class EchoClient {
             report.write();
             written = true; // first the files, because nobody may be reading the text
             return report.show();
+        }
+    }
+
+    /** Whether this program itself stood still: it was suspended, or no core was free. */
+    static final class Standstill {
+        private final Options options;
+        private final Phase measured;
+        private long messagesBefore; // at the last look
+        private long longestNanos;
+
+        Standstill(Options options, Phase measured) {
+            this.options = options;
+            this.measured = measured;
+        }
+
+        /**
+         * A look that is a tenth of a second late is not by chance. In a closed loop it counts
+         * only if hardly any echo came meanwhile: there, the threads that send take the cores
+         * from the one that looks.
+         *
+         * @param gapNanos how long ago the last look was
+         * @param lateNanos by how much this one is late
+         * @return the longest standstill until now
+         */
+        long look(long gapNanos, long lateNanos) {
+            long before = messagesBefore;
+            messagesBefore = measured.messages();
+            long came = messagesBefore - before;
+            double usual = (double) before * gapNanos / (measured.elapsedNanos() - gapNanos);
+            if (lateNanos > SECOND / 10 && (options.openLoop() || came < usual / 3)) {
+                longestNanos = Math.max(longestNanos, lateNanos);
+            }
+            return longestNanos;
         }
     }
 
@@ -2930,6 +2953,7 @@ public class EchoClient {
         private static final int RIGHT = 1120;
         private static final int TOP = 160;
         private static final int BOTTOM = 590;
+        private static final int WIDE = 120; // so many characters fit, also of a wide font
         private final int middle;
         private final Axis axis;
         private final Result result;
@@ -2968,7 +2992,10 @@ public class EchoClient {
             drawRectangle("frame", LEFT, RIGHT);
             drawTimeAxis();
             label(30, 680, "small", "start", "" + result.machine);
-            label(30, 706, "small", "start", shortened(options.command, 130));
+            if (result.latency.supports(50)) {
+                label(1250, 680, "small", "end", "p50 and p99: of messages, not of time");
+            }
+            label(30, 706, "small", "start", shortened(options.command, WIDE));
             return svg + "</svg>\n";
         }
 
@@ -2978,13 +3005,13 @@ public class EchoClient {
                     count(options.parallel, "connection")));
             String waiting = "";
             if (result.waiting > 0) {
-                waiting = "; without an echo at the end: " + result.waitingAtEnd();
+                waiting = "; at the end " + result.waitingAtEnd();
             }
             label(30, 82, "", "start", format("mean %s, median %s, %s messages/s, %,d in all%s",
                     time(result.latency.mean()), time(result.latency.supported(50)),
                     number(result.messagesPerSecond), result.messages, waiting));
             if (!result.end().isEmpty()) {
-                label(30, 112, "why", "start", shortened(result.end(), 130));
+                label(30, 112, "why", "start", shortened(result.end(), WIDE));
             }
         }
 
@@ -3004,11 +3031,7 @@ public class EchoClient {
                 when = "response, when it was due";
             }
             label(LEFT, TOP - 12, "", "start", "each message: " + when);
-            String lines = "";
-            if (result.latency.supports(50)) { // dots show time, these count messages
-                lines = "; p50 and p99: of messages, not of time";
-            }
-            label(RIGHT, TOP - 12, "small", "end", "dot: " + dot(measured.series) + lines);
+            label(RIGHT, TOP - 12, "small", "end", "dot: " + dot(measured.series));
         }
 
         private static String dot(Series series) {

@@ -229,7 +229,7 @@ public class EchoServer implements AutoCloseable {
         slots = new Semaphore(limit);
         if (virtual) {
             threads = virtualThreads();
-        } else { // a thread whose client has left waits for the next one, for a minute at most
+        } else { // a thread whose client has left waits a minute for the next one
             threads = Executors.newCachedThreadPool(this::clientThread);
         }
         try {
@@ -268,8 +268,8 @@ public class EchoServer implements AutoCloseable {
     /** A virtual thread for each task (JEP 444), by reflection, because Java 11 has none. */
     private static ExecutorService virtualThreads() {
         try {
-            return (ExecutorService) Executors.class.getMethod("newVirtualThreadPerTaskExecutor")
-                    .invoke(null);
+            return (ExecutorService) Executors.class
+                    .getMethod("newVirtualThreadPerTaskExecutor").invoke(null);
         } catch (ReflectiveOperationException e) {
             throw new IllegalArgumentException("--virtual needs JDK 21 or later", e);
         }

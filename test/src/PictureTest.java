@@ -128,6 +128,22 @@ class PictureTest {
         return axis;
     }
 
+    @Test
+    void theLinesAreAtP50P99AndMax() throws Exception {
+        Made made = new Made();
+        for (int i = 1; i <= 1000; i++) {
+            made.trips(1, i * 100 * Made.US);
+        }
+        draw(made);
+        List<Element> marks = elements("path", "mark");
+        double[] millis = {50, 99, 100};
+        String[] names = {"p50", "p99", "max"};
+        for (int i = 0; i < 3; i++) {
+            assertEquals(height(millis[i] * 1000), points(marks.get(i)).get(0)[1], 0.7);
+            assertEquals(millis[i] * 1000, ReportTest.timeAfter(words(), "\n" + names[i]), 99);
+        }
+    }
+
     /** Four to ten round numbers, each of them where a dot of its time would be. */
     @ParameterizedTest
     @CsvSource({"1100, 6, 200", "1999, 10, 200", "2001, 5, 500", "3700, 8, 500",
@@ -257,8 +273,11 @@ class PictureTest {
         Made made = new Made("--message", "<&\"'\u001b\u20ac" + "\ud83d\ude00".repeat(90))
                 .trips(1, 3);
         made.error = "<b>\u0007";
+        made.error += " why".repeat(50);
         made.ending.failure = new java.io.IOException("x");
         draw(made);
+        words().lines().forEach(line -> assertTrue( // what fits into the picture
+                line.codePointCount(0, line.length()) <= 123, line));
         assertTrue(words().contains("<&"), words());
         assertTrue(words().contains("..."), words()); // the command is cut, and says so
         Made nothing = new Made().trips(1, 0); // as on a clock of microseconds
