@@ -317,7 +317,7 @@ demo_connect() {
             system does: $(us "$kind" connect_us.p50)."
     done
     say "The rest is the echo, the end of the connection, and what the client is to its server: a
-        thread, started and ended, or a place in an event loop. p50 with loops is
+        thread, which is used again, or a place in an event loop. p50 with loops is
         $(ratio loops threads p50) that with threads."
     if [ "$release" -ge 21 ]; then
         say "With virtual threads it is $(ratio virtual threads p50) that with threads."
@@ -485,21 +485,34 @@ warnings() { # RESULTS
 
 # Shows all results, so many beside each other: each figure, and its ratio to the first result's.
 table() { # COLUMNS NAME...
-    local from n name count=${#names[@]}
+    local name files=()
     step "Side by side, with the ratio to ${labels[0]}:"
     wait_for_enter
-    for ((from = 0; from < count; from += $1)); do
-        printf '\n%-18s' ''
-        for ((n = from; n < from + $1 && n < count; n++)); do printf '%20s' "${labels[n]}"; done
-        for name in "${@:2}"; do
-            printf '\n%-18s' "$name"
-            for ((n = from; n < from + $1 && n < count; n++)); do
-                printf '%11s%9s' "$(us "${names[n]}" "$name")" \
-                    "$(ratio "${names[n]}" "${names[0]}" "$name")"
-            done
-        done
-        printf '\n'
-    done
+    for name in "${names[@]}"; do files+=("$scratch/$name.result"); done
+    TABLE_ROWS="${*:2}" TABLE_LABELS=$(printf '%s\n' "${labels[@]}") \
+        LC_ALL=C awk -v columns="$1" "$figures"'
+            BEGIN {
+                rows = split(ENVIRON["TABLE_ROWS"], row, " ")
+                split(ENVIRON["TABLE_LABELS"], label, "\n")
+            }
+            FNR == 1 { files++ }
+            { values[files, $1] = $2 }
+            END {
+                for (from = 1; from <= files; from += columns) {
+                    printf "\n%-18s", ""
+                    for (n = from; n < from + columns && n <= files; n++) {
+                        printf "%20s", label[n]
+                    }
+                    for (r = 1; r <= rows; r++) {
+                        printf "\n%-18s", row[r]
+                        for (n = from; n < from + columns && n <= files; n++) {
+                            printf "%11s%9s", figure(row[r], values[n, row[r]]),
+                                ratio(values[n, row[r]], values[1, row[r]])
+                        }
+                    }
+                    printf "\n"
+                }
+            }' "${files[@]}"
 }
 
 # ---------------------------------------------------------------- the tests
@@ -702,46 +715,49 @@ words() { # RESULT NAME
     value "$1" "$2" | sed -e 's/^"\(.*\)"$/\1/' -e 's/\\\(["\\]\)/\1/g'
 }
 
-# A figure as people read it: "28.1 us".
-us() { # RESULT NAME
-    local number
-    number=$(value "$1" "$2")
-    if [ -z "$number" ]; then
-        echo -
-        return
-    fi
-    case $2 in
-        message_bytes | connections | messages) echo "$number" ;;
-        messages_s | throughput_mib_s | reads_mean | memory_kib) three_digits "$number" '' ;;
-        *) three_digits "$number" ' us' ;;
-    esac
-}
-
-# How many times as much a figure of one result is as that of another, such as "2.50x".
-ratio() { # RESULT RESULT NAME
-    local this other
-    this=$(value "$1" "$3")
-    other=$(value "$2" "$3")
-    if [ -z "$this" ] || [ -z "$other" ] || [ "$(calc %d "$other > 0")" = 0 ]; then
-        echo -
-    elif [ "$(calc %d "$this > 0 && $this < 0.001 * $other")" = 1 ]; then
-        echo '<0.001x'
-    elif [ "$(calc %d "$this > 99999 * $other")" = 1 ]; then
-        echo '>99999x'
-    else
-        three_digits "$(calc %.9g "$this / $other")" x
-    fi
-}
-
-# Three digits that count, at least. Microseconds may become larger units.
-three_digits() { # NUMBER UNIT
-    LC_ALL=C awk -v n="$1" -v unit="$2" 'BEGIN {
+# How figures are written, in awk.
+# shellcheck disable=SC2016
+figures='
+    # Three digits that count, at least. Microseconds may become larger units.
+    function digits(n, unit,    text) {
         if (unit == " us" && n >= 999500) { n /= 1000000; unit = " s" }
         if (unit == " us" && n >= 999.5) { n /= 1000; unit = " ms" }
         text = sprintf(n >= 999.5 && n < 1e9 ? "%.0f" : "%#.3g", n)
         sub(/\.$/, "", text)
-        print text unit
+        return text unit
+    }
+    # A figure as people read it: "28.1 us".
+    function figure(name, n) {
+        if (n == "") return "-"
+        if (name ~ /^(message_bytes|connections|messages)$/) return n
+        if (name ~ /^(messages_s|throughput_mib_s|reads_mean|memory_kib)$/) return digits(n, "")
+        return digits(n, " us")
+    }
+    # How many times as much one figure is as another, such as "2.50x".
+    function ratio(this, other) {
+        if (this == "" || other == "" || other <= 0) return "-"
+        if (this > 0 && this < 0.001 * other) return "<0.001x"
+        if (this > 99999 * other) return ">99999x"
+        return digits(this / other, "x")
     }'
+
+us() { # RESULT NAME
+    LC_ALL=C awk -v name="$2" "$figures"'
+        $1 == name { n = $2 }
+        END { print figure(name, n) }' "$scratch/$1.result"
+}
+
+ratio() { # RESULT RESULT NAME
+    LC_ALL=C awk -v name="$3" "$figures"'
+        FNR == 1 { files++ }
+        $1 == name && files == 1 { this = $2 }
+        $1 == name && files == 2 { other = $2 }
+        END { print ratio(this, other) }' "$scratch/$1.result" "$scratch/$2.result"
+}
+
+three_digits() { # NUMBER UNIT
+    LC_ALL=C awk -v n="$1" -v unit="$2" "$figures"'
+        BEGIN { print digits(n, unit) }'
 }
 
 # Computes with numbers. A comparison is 1 or 0.
