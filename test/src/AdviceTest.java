@@ -62,6 +62,17 @@ class AdviceTest {
         String words = why(loss(trip("hello", "", 20_000), true), "--bench");
         says(words, "20,000 messages", "--timeout");
         not(words, "echo server", "--max-connections", "--line");
+        says(words, "on this connection");
+        says(why(loss(trip("hello", "", 7), true), "--bench", "--connect"), "7 messages",
+                "other connections");
+        says(why(loss(trip("hello", "", 1), true)), "1 message ", "--line"); // one by one
+    }
+
+    /** Elsewhere, a message of more than 500 bytes can be too large for a packet. */
+    @Test
+    void aPacketThatIsTooLargeIsAskedFor() {
+        says(why(loss(trip("x".repeat(501), "", 0), true)), "--size");
+        not(why(loss(trip("x".repeat(500), "", 0), true)), "--size");
     }
 
     @Test
@@ -161,7 +172,12 @@ class AdviceTest {
     @Test
     void otherReasons() throws Exception {
         String silent = connect("192.0.2.7", "192.0.2.7", 0, new SocketTimeoutException("x"));
-        says(silent, "3.00 s", "firewall");
+        says(silent, "3.00 s", "firewall", "is the host up");
+        String here = connect("127.0.0.1", "127.0.0.1", 0, new SocketTimeoutException("x"));
+        says(here, "3.00 s", "firewall", "full");
+        not(here, "is the host up");
+        says(connect("127.0.0.1", "127.0.0.1", 9, new SocketTimeoutException("x")),
+                "9 connections", "full");
         says(connect("192.0.2.7", "192.0.2.7", 0, new SocketException("Network is unreachable")),
                 "network", "192.0.2.7:7777");
         says(connect("nowhere", null, 0, new UnknownHostException("nowhere")), "nowhere:7777",
@@ -171,6 +187,9 @@ class AdviceTest {
         String ports = connect("127.0.0.1", "127.0.0.1", 28_000,
                 new BindException("Cannot assign requested address"));
         says(ports, "TIME_WAIT");
+        not(ports, "no address of this machine");
+        says(connect("127.0.0.1", "127.0.0.1", 0, new BindException("Cannot assign")),
+                "no address of this machine");
         File range = new File("/proc/sys/net/ipv4/ip_local_port_range");
         if (range.exists()) {
             try (Scanner ends = new Scanner(range)) {

@@ -6,6 +6,8 @@ import java.util.*;
 import java.util.concurrent.*;
 import org.junit.jupiter.api.*;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** A signal at each moment of a run: what was measured is there, nothing old, nothing more. */
 @Timeout(120)
@@ -136,7 +138,7 @@ class ClientStopTest {
     /** What a run must leave that was stopped before anything was measured. */
     private void assertNothing(Program client) throws Exception {
         client.signal("TERM");
-        assertEquals(143, client.end(20));
+        assertEquals(143, client.end(4));
         assertEquals("", client.out() + outputs.text("hgrm") + outputs.text("plot"));
         Json json = outputs.json();
         assertEquals(List.of(false, true), List.of(json.get("valid"), json.get("interrupted")));
@@ -153,10 +155,11 @@ class ClientStopTest {
         }
     }
 
-    @Test
-    void beforeAnythingCameBack() throws Exception {
+    @ParameterizedTest
+    @ValueSource(strings = {"--nagle", "--spin"})
+    void beforeAnythingCameBack(String way) throws Exception {
         try (Peer peer = Peer.start((client, number) -> Peer.read(client, 20));
-                Program client = outputs.start(peer.port())) {
+                Program client = outputs.start(peer.port(), way)) {
             Program.await(20, "it has connected", () -> peer.connectedAt.size() == 1);
             assertNothing(client);
         }
@@ -214,7 +217,7 @@ class ClientStopTest {
         try (EchoServer server = EchoServer.start("--port", "0");
                 Program client = outputs.start(server.port(), "--parallel", "500", "--rate",
                         "10000000", "--duration", "1h", "--interval", "1s")) {
-            client.awaitErr("15 s: ");
+            client.awaitErr("6 s: ");
             long began = System.nanoTime();
             client.signal("TERM");
             assertEquals(143, client.end(30));

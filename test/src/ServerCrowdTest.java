@@ -17,11 +17,12 @@ class ServerCrowdTest {
             int port = server.port();
             List<TestClient> crowd = crowd(port, 80);
             server.awaitErr("cannot serve a client");
+            Thread.sleep(700); // in which it tries again once or twice
+            assertTrue(server.err().lines().count() <= 3, server.err());
             assertEquals(0, crowd.get(0).receive(1)[0]);
             assertTrue(crowd.get(0).echoes((byte) 1)); // who was there before is still served
             TestClient.closeAll(crowd);
             assertTrue(TestClient.isServed(port));
-            assertTrue(server.err().lines().count() < 20, server.err()); // it pauses
             assertEndsOnSignal(server);
         }
     }

@@ -71,12 +71,15 @@ class ServerStopTest {
             throws Exception {
         ServerKind.Running server = kind.start(ServerKind.words(option));
         int port = server.port();
-        try (BusyClients clients = new BusyClients(port, 100)) {
+        try (BusyClients clients = new BusyClients(port, 100);
+                TestClient idle = new TestClient(port)) {
             clients.awaitServed(100);
+            assertTrue(idle.echoes((byte) 1));
             long start = System.nanoTime();
             server.close();
             long millis = (System.nanoTime() - start) / 1_000_000;
             assertTrue(millis < 3000, millis + " ms");
+            assertTrue(idle.isEnded());
             try (ServerSocket free = new ServerSocket()) {
                 free.setReuseAddress(true);
                 free.bind(new InetSocketAddress("127.0.0.1", port));
