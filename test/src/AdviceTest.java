@@ -158,6 +158,19 @@ class AdviceTest {
         says(connect("localhost", "127.0.0.1", 0, refused), "localhost:7777 (127.0.0.1)");
     }
 
+    /** Also an address of this machine that is no loopback, if it has one. */
+    @Test
+    void whatIsHereAndWhatIsNot() throws Exception {
+        for (NetworkInterface network
+                : Collections.list(NetworkInterface.getNetworkInterfaces())) {
+            for (InetAddress address : Collections.list(network.getInetAddresses())) {
+                assertTrue(EchoClient.Server.isHere(address), "" + address);
+            }
+        }
+        assertTrue(EchoClient.Server.isHere(InetAddress.getByName("0.0.0.0")));
+        assertFalse(EchoClient.Server.isHere(InetAddress.getByName("192.0.2.7")));
+    }
+
     @Test
     void refusedElsewhereOrLater() throws Exception {
         IOException refused = new ConnectException("Connection refused");
