@@ -226,7 +226,8 @@ class ClientStopTest {
             double due = json.number("messages") + json.number("unanswered");
             assertEquals(json.number("elapsed_s") * 1e7, due, 500);
             assertEquals(due, outputs.total());
-            assertTrue(json.number("response_us.max") <= json.number("elapsed_s") * 1e6);
+            double longest = json.number("response_us.max") / 1e6; // one could just come back
+            assertTrue(longest <= json.number("elapsed_s") + 0.1, "" + longest);
             assertTrue(outputs.text("plot").endsWith("</svg>\n"));
             assertTrue(client.out().contains("INTERRUPTED"), client.out());
         }
