@@ -226,8 +226,9 @@ class ClientStopTest {
             double due = json.number("messages") + json.number("unanswered");
             assertEquals(json.number("elapsed_s") * 1e7, due, 500);
             assertEquals(due, outputs.total());
-            double longest = json.number("response_us.max") / 1e6; // one could just come back
-            assertTrue(longest <= json.number("elapsed_s") + 0.1, "" + longest);
+            // All are closed one after the other, and meanwhile some come back.
+            double longest = json.number("response_us.max") / 1e6;
+            assertTrue(longest <= json.number("elapsed_s") + 1, "" + longest);
             assertTrue(outputs.text("plot").endsWith("</svg>\n"));
             assertTrue(client.out().contains("INTERRUPTED"), client.out());
         }
