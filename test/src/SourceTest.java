@@ -47,7 +47,8 @@ class SourceTest {
     @ParameterizedTest
     @ValueSource(strings = {"void tellOfLimit(", "void pauseAfter(", "void tell(", "int run(",
         "void limitByHeap(", "String advice(", "int serve(PrintStream", "void announce(",
-        "void removeHook(", "void endAndSumUp(", "boolean sumUp(", "void runFor(", "void log(",
+        "void removeHook(", "void endAndSumUp(", "boolean sumUp(", "boolean print(",
+        "void runFor(", "void log(",
         "void logVerbose(", "String printable("})
     void whatTheServersShareIsTheSameText(String head) throws Exception {
         assertEquals(member(source("EchoServer"), head),
