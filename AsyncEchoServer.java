@@ -349,7 +349,8 @@ public class AsyncEchoServer implements AutoCloseable {
         long share = Math.max(bufferSize, 4096); // a client takes more than a small buffer
         long most = Math.max(1, Runtime.getRuntime().maxMemory() / 2 / share);
         if (most < limit) {
-            long megabytes = 1 + 2L * limit * share / (1 << 20);
+            // Java may use all of -Xmx but for what its garbage collector keeps, up to a ninth.
+            long megabytes = 1 + 2L * limit * share / 8 * 9 / (1 << 20);
             log("--max-connections " + most + ", not " + limit + ": more buffers would take"
                     + " over half of the memory that Java may use; java -Xmx" + megabytes
                     + "m allows them");
@@ -389,17 +390,19 @@ public class AsyncEchoServer implements AutoCloseable {
     /** Announces the server, waits until it is told to stop, and sums up. */
     private int serve(PrintStream out) {
         Thread hook = new Thread(() -> endAndSumUp(out), "stop");
+        boolean told;
         try {
             Runtime.getRuntime().addShutdownHook(hook); // Ctrl-C and SIGTERM run it
             announce(out);
             Thread.sleep(Long.MAX_VALUE);
         } catch (InterruptedException | IllegalStateException e) {
             // told to stop; or already while it started, then there can't be a hook any more
-        } finally { // Ctrl-C in jshell comes here, too
+        } finally { // jshell's Ctrl-C throws an error into this thread
             removeHook(hook);
+            close();
+            told = sumUp(out);
         }
-        close();
-        return sumUp(out) ? 0 : 1;
+        return told ? 0 : 1;
     }
 
     private void announce(PrintStream out) {
@@ -524,7 +527,7 @@ public class AsyncEchoServer implements AutoCloseable {
 
     /** The text with a dot for each character that would steer a terminal. */
     private static String printable(String text) {
-        return String.valueOf(text).replaceAll("\\p{Cntrl}", ".");
+        return String.valueOf(text).replaceAll("[\\p{Cc}\\p{Cf}\\p{Zl}\\p{Zp}]", ".");
     }
 
     /** Such as 127.0.0.1:5050 or [::1]:5050, which Java would write as 0:0:0:0:0:0:0:1. */
@@ -534,7 +537,7 @@ public class AsyncEchoServer implements AutoCloseable {
         }
         String padded = ":" + host + ":"; // so each of its numbers is between two colons
         int start = padded.indexOf(":0:0:");
-        if (start < 0) {
+        if (start < 0 || host.contains("::")) { // it is short already
             return "[" + host + "]:" + port;
         }
         int end = start;

@@ -115,15 +115,15 @@ public class EchoServer implements AutoCloseable {
         slots.acquireUninterruptibly();
         try {
             clients.add(client);
-            if (closed) { // while this client waited
-                release(client);
-            } else {
+            if (!closed) {
                 threads.execute(() -> serve(client));
+                return;
             }
         } catch (Throwable e) { // there is no memory for it, or no thread
             release(client);
             throw e;
         }
+        release(client); // the server was closed while this client waited
     }
 
     /** Asks for 5 ms, again and again, whether bytes have come: nobody has to be woken then. */
@@ -229,8 +229,9 @@ public class EchoServer implements AutoCloseable {
         slots = new Semaphore(limit);
         if (virtual) {
             threads = virtualThreads();
-        } else { // a thread whose client has left waits a minute for the next one
-            threads = Executors.newCachedThreadPool(this::clientThread);
+        } else { // a thread whose client has left waits a second for the next one
+            threads = new ThreadPoolExecutor(0, Integer.MAX_VALUE, 1, TimeUnit.SECONDS,
+                    new SynchronousQueue<>(), this::clientThread);
         }
         try {
             local = InetAddress.getByName(host);
@@ -257,7 +258,8 @@ public class EchoServer implements AutoCloseable {
         long share = Math.max(bufferSize, 4096); // a client takes more than a small buffer
         long most = Math.max(1, Runtime.getRuntime().maxMemory() / 2 / share);
         if (most < limit) {
-            long megabytes = 1 + 2L * limit * share / (1 << 20);
+            // Java may use all of -Xmx but for what its garbage collector keeps, up to a ninth.
+            long megabytes = 1 + 2L * limit * share / 8 * 9 / (1 << 20);
             log("--max-connections " + most + ", not " + limit + ": more buffers would take"
                     + " over half of the memory that Java may use; java -Xmx" + megabytes
                     + "m allows them");
@@ -307,17 +309,19 @@ public class EchoServer implements AutoCloseable {
     /** Announces the server, waits until it is told to stop, and sums up. */
     private int serve(PrintStream out) {
         Thread hook = new Thread(() -> endAndSumUp(out), "stop");
+        boolean told;
         try {
             Runtime.getRuntime().addShutdownHook(hook); // Ctrl-C and SIGTERM run it
             announce(out);
             Thread.sleep(Long.MAX_VALUE);
         } catch (InterruptedException | IllegalStateException e) {
             // told to stop; or already while it started, then there can't be a hook any more
-        } finally { // Ctrl-C in jshell comes here, too
+        } finally { // jshell's Ctrl-C throws an error into this thread
             removeHook(hook);
+            close();
+            told = sumUp(out);
         }
-        close();
-        return sumUp(out) ? 0 : 1;
+        return told ? 0 : 1;
     }
 
     private void announce(PrintStream out) {
@@ -439,7 +443,7 @@ public class EchoServer implements AutoCloseable {
 
     /** The text with a dot for each character that would steer a terminal. */
     private static String printable(String text) {
-        return String.valueOf(text).replaceAll("\\p{Cntrl}", ".");
+        return String.valueOf(text).replaceAll("[\\p{Cc}\\p{Cf}\\p{Zl}\\p{Zp}]", ".");
     }
 
     /** Such as 127.0.0.1:5050 or [::1]:5050, which Java would write as 0:0:0:0:0:0:0:1. */
@@ -449,7 +453,7 @@ public class EchoServer implements AutoCloseable {
         }
         String padded = ":" + host + ":"; // so each of its numbers is between two colons
         int start = padded.indexOf(":0:0:");
-        if (start < 0) {
+        if (start < 0 || host.contains("::")) { // it is short already
             return "[" + host + "]:" + port;
         }
         int end = start;
@@ -466,7 +470,8 @@ public class EchoServer implements AutoCloseable {
     private static final String HELP = "usage: java EchoServer.java [OPTION...]\n"
             + "  --host ADDRESS       address to listen on; 0.0.0.0 for all [127.0.0.1]\n"
             + "  --port N             0 to 65535; 0 takes any free port [5050]\n"
-            + "  --bufsize SIZE       bytes taken by one read, 1 to 1g [16k]\n"
+            + "  --bufsize SIZE       bytes taken by one read, 1 to 1g; Java takes at\n"
+            + "                       most 128k [16k]\n"
             + "  --nagle              leave Nagle's algorithm on (no TCP_NODELAY) [off]\n"
             + "  --max-connections N  1 to 1000000; further clients wait [10000, or fewer if\n"
             + "                       their buffers would take half of the heap]\n"
