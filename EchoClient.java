@@ -270,6 +270,8 @@ public class EchoClient {
                 connectNanos = System.nanoTime() - beganNanos;
             } catch (ClosedChannelException e) {
                 throw timedOut ? new SocketTimeoutException("timed out") : e;
+            } catch (UnsupportedAddressTypeException e) {
+                throw new SocketException("unsupported address type");
             } finally {
                 waiting = false;
             }
@@ -405,7 +407,7 @@ public class EchoClient {
             byte[] letters = new byte[size * messages];
             Random random = new Random(862);
             for (int i = 0; i < letters.length; i++) {
-                int half = (i / size + i) % 2;
+                int half = (i / size + i % size) % 2;
                 letters[i] = (byte) ('a' + 13 * half + random.nextInt(13));
                 if (i % size == size - 1) {
                     letters[i] = '\n';
@@ -818,8 +820,8 @@ public class EchoClient {
         }
 
         void begin(long nanos) {
-            beganAt = Instant.now();
             beganNanos = nanos;
+            beganAt = Instant.now(); // at last: hasBegun asks for it
         }
 
         /** Ends it, unless it has ended before. */
@@ -1214,7 +1216,7 @@ public class EchoClient {
             /** Such as "3 s: 66,123 messages, mean 15.01 us, max 1.20 ms". */
             @Override
             public String toString() {
-                BigDecimal seconds = new BigDecimal(format("%.2f", endNanos / 1e9));
+                BigDecimal seconds = new BigDecimal(format("%.3f", endNanos / 1e9));
                 String until = seconds.stripTrailingZeros().toPlainString() + " s: ";
                 if (messages == 0) {
                     return until + "no echo";
@@ -1671,10 +1673,17 @@ public class EchoClient {
         private void tellIntervals() {
             Intervals intervals = measured.intervals;
             long elapsed = measured.elapsedNanos();
-            while (elapsed >= intervals.nextNanos() && !stopped
-                    && intervals.nextNanos() != options.limit.nanos) {
+            while (!stopped && elapsed >= tellAt(intervals.nextNanos())) {
                 err.println("[bench] " + intervals.next());
             }
+        }
+
+        /** The last interval of a run waits for the last echo, unless the run goes on. */
+        private long tellAt(long intervalEnds) {
+            if (intervalEnds == options.limit.nanos && intervalEnds < ENDLESS) {
+                return intervalEnds + SECOND / 20;
+            }
+            return intervalEnds;
         }
 
         /** Makes all threads end at once. The first call counts; null if nothing has failed. */
@@ -1947,6 +1956,9 @@ public class EchoClient {
                         limit.nanos / 1e9, messages, mean);
             }
             long all = limit.messages * options.parallel;
+            if (options.connect && !warm) {
+                all = Math.min(all, Benchmark.NEW_CONNECTIONS);
+            }
             double left = seconds / messages * (all - messages);
             String about = left < 100 ? format("%.0f s", left) : format("%.0f min", left / 60);
             return format("%s %,d of %,d messages, mean %s, about %s left", name, messages, all,
@@ -1992,7 +2004,7 @@ public class EchoClient {
         return String.format(Locale.ROOT, form, values);
     }
 
-    /** In at most eight characters, such as 18.04 us, 1.25 ms or 10.00 s; - if it is NaN. */
+    /** Such as 18.04 us, 1.25 ms or 10.00 s: below 10,000 s eight characters; - for NaN. */
     private static String time(double nanos) {
         if (Double.isNaN(nanos)) {
             return "-";
@@ -2035,7 +2047,7 @@ public class EchoClient {
         }
         String padded = ":" + host + ":"; // so each of its numbers is between two colons
         int start = padded.indexOf(":0:0:");
-        if (start < 0) {
+        if (start < 0 || host.contains("::")) { // it is short already
             return "[" + host + "]:" + port;
         }
         int end = start;
@@ -2636,9 +2648,11 @@ public class EchoClient {
         }
 
         private void warnOfConnecting() {
-            if (server.connectNanosMax() >= SECOND) { // TCP waits so long for its first answer
-                all.add("connecting took " + time(server.connectNanosMax()) + ": the first"
-                        + " packet was sent again, or the server was busy");
+            long most = server.connectNanosMax();
+            boolean ours = most < 2 * ending.stoodStillNanos;
+            if (most >= SECOND && !ours) { // TCP waits so long for its first answer
+                all.add("connecting took " + time(most) + ": a first packet may have been lost"
+                        + " and sent again, or the server was slow to accept");
             }
         }
 
@@ -2763,7 +2777,7 @@ public class EchoClient {
             } else {
                 print("warm-up: %s, at full speed%s, not counted; first %s, mean %s",
                         count(warmup.messages(), "message"),
-                        options.parallel > 1 ? " on each connection" : "",
+                        options.parallel > 1 && !options.connect ? " on each connection" : "",
                         time(warmup.firstNanos()), time(warmup.rtt.mean()));
             }
             print("an echo came in %.2f pieces; %s", measured.readsMean(), result.machine);
@@ -3261,7 +3275,7 @@ public class EchoClient {
         /** The same file twice would hold only what is written last. */
         static void check(Options options) {
             Set<File> used = new HashSet<>();
-            String json = options.jsonToOut() ? null : options.json;
+            String json = options.jsonToOut() ? "/dev/stdout" : options.json;
             for (String name : Arrays.asList(json, options.hgrm, options.plot)) {
                 if (name != null && !name.equals("/dev/null") && !used.add(place(name))) {
                     fail("--json, --hgrm and --plot need a file each, not twice " + name);
