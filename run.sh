@@ -13,6 +13,7 @@ maven=''    # the process group of Maven
 names=()    # of the results that have been read, in their order
 labels=()   # and what tables call them
 CDPATH=''   # a cd goes where it says, and prints nothing
+SECONDS=0   # since this script began
 
 # The demos, in seconds what each takes, and what it shows.
 demos='nagle      8 s  an echo written in pieces: 44 ms, not microseconds
@@ -26,10 +27,18 @@ size      10 s  64 B to 1 MiB: what a message costs, and what its bytes do
 deadlock   6 s  why a client must read while it writes'
 
 main() {
+    local argument
     scratch=$(mktemp -d) || fail 'cannot make a temporary folder'
+    scratch=$(cd "$scratch" && pwd) # TMPDIR may be relative to where we were called
     trap 'trap "" INT TERM HUP; stop_all; rm -rf "$scratch"' EXIT # after a signal, too
     trap 'exit 130' INT # and also where only this script gets it
     : >"$scratch/errors"
+    for argument in "${@:2}"; do
+        if [ "$argument" = -h ] || [ "$argument" = --help ]; then
+            usage
+            exit
+        fi
+    done
     case ${1-} in
         demo) run_demos "${@:2}" ;;
         compare) run_compare "${@:2}" ;;
@@ -377,15 +386,17 @@ naive() { # PORT
 }
 
 demo_deadlock() {
-    local before='' wrote=0
+    local sender before='' wrote=0
     serve plain EchoServer --port 0
     step 'A sender that writes everything before it reads anything:'
     sed -n '/^naive() {/,/^}/p' run.sh
     show naive "$(port plain)" '&'
     wait_for_enter
     naive "$(port plain)" >"$scratch/naive" 2>>"$scratch/errors" &
+    sender=$!
     step 'How far is it? Its last line, each second, until that stands still:'
     until [ "$wrote" -gt 0 ] && [ "$wrote" = "$before" ]; do
+        if ! kill -0 "$sender" 2>/dev/null; then finish "$sender" "$scratch/naive"; fi
         sleep 1
         before=$wrote
         wrote=$(grep -c wrote "$scratch/naive")
@@ -447,7 +458,7 @@ run_compare() { # FILE...
     if grep -q '^response_us' "$scratch"/compared-*.result; then
         rows+=("${times[@]/#/response_us.}")
     fi
-    table 3 "${rows[@]}"
+    table 3 "${rows[@]}" || exit 1
     for fact in host environment.java environment.os environment.arch environment.cores \
         environment.load_average; do
         differing "$fact" "$number"
@@ -461,7 +472,7 @@ run_compare() { # FILE...
 short_name() { # FILE
     local name=${1##*/}
     name=${name%.json}
-    echo "${name:0:15}"
+    echo "${name:0:14}"
 }
 
 # What is not a figure, where the results do not all have the same of it.
@@ -479,6 +490,7 @@ differing() { # NAME RESULTS
 warnings() { # RESULTS
     local n
     for ((n = 1; n <= $1; n++)); do
+        if [ "$(value "compared-$n" interrupted)" = true ]; then echo "[$n] was interrupted"; fi
         words "compared-$n" warnings | sed "s/^/[$n] warning: /"
     done | LC_ALL=C fold -s -w 79
 }
@@ -580,7 +592,7 @@ prepare_java() {
     # JDK 11 refuses a source beside its class. So the class path is a folder without classes.
     export CLASSPATH=results
     java -version >"$scratch/version" 2>&1
-    release=$(LC_ALL=C sed -n 's/.* version "\([0-9]*\).*/\1/p' "$scratch/version")
+    release=$(LC_ALL=C sed -n 's/.* version "\(1\.\)*\([0-9]*\).*/\2/p' "$scratch/version")
     if [ -z "$release" ]; then
         cat "$scratch/version" >&2
         fail "$java does not tell its version; a JDK is needed, 11 or later"
@@ -626,7 +638,11 @@ serve() { # NAME CLASS ARGUMENT...
     java "$2.java" "${@:3}" >"$output" 2>>"$scratch/errors" &
     server=$!
     until grep -q 'listening on' "$output"; do
-        if ! kill -0 "$server" 2>/dev/null; then finish "$server" "$output"; fi
+        if ! kill -0 "$server" 2>/dev/null; then
+            finish "$server" "$output"
+            cat "$output" "$scratch/errors" >&2
+            fail "$2.java ended, and does not listen"
+        fi
         sleep 0.05
     done
     line=$(grep 'listening on' "$output" | tr -d '\r') # on Windows lines end with CRLF
@@ -694,11 +710,11 @@ read_json() {
     head -c 4000000 | tr '\000\r\n\t' '    ' |
         LC_ALL=C grep -oE '"([^"\\]|\\.)*"|[][{}:,]|[^]["{}:, ]+' | LC_ALL=C awk '
             last == ":" && /^("|(true|false|[0-9.]+([eE][-+]?[0-9]+)?)$)/ { print prefix name, $0 }
-            (last == "[" || last == ",") && list != "" && /^"/ { print list, $0 }
+            (last == "[" || last == ",") && list != "" && prefix == "" && /^"/ { print list, $0 }
             $0 == ":" { name = substr(last, 2, length(last) - 2) }
             $0 == "[" { list = name }
             $0 == "]" { list = "" }
-            $0 == "{" && list != "" { prefix = list "."; list = "" }
+            $0 == "{" && list != "" { prefix = list "." }
             $0 == "{" && last == ":" { prefix = name == "rtt_us" ? "" : name "." }
             $0 == "}" { prefix = "" }
             { last = $0 }'
