@@ -8,22 +8,20 @@ import java.util.concurrent.ConcurrentHashMap;
 /** Clients that send the next message as soon as the last one has come back. */
 final class BusyClients implements AutoCloseable {
     private final Selector selector = Selector.open();
-    private final List<SocketChannel> channels = new ArrayList<>();
     private final ByteBuffer message = ByteBuffer.allocate(1024);
-    private final Set<SocketChannel> served = ConcurrentHashMap.newKeySet();
+    private final Set<SelectionKey> served = ConcurrentHashMap.newKeySet();
     private volatile boolean closed;
-    private final Thread thread = new Thread(this::goOn, "busy-clients");
 
     BusyClients(int port, int count) throws IOException {
         for (int i = 0; i < count; i++) {
             SocketChannel channel =
                     SocketChannel.open(new InetSocketAddress("127.0.0.1", port));
-            channels.add(channel);
             channel.configureBlocking(false);
             channel.register(selector, SelectionKey.OP_READ);
             message.clear();
             channel.write(message);
         }
+        Thread thread = new Thread(this::goOn, "busy-clients");
         thread.setDaemon(true);
         thread.start();
     }
@@ -33,12 +31,12 @@ final class BusyClients implements AutoCloseable {
             while (!closed) {
                 selector.select(100);
                 for (SelectionKey key : selector.selectedKeys()) {
-                    answer((SocketChannel) key.channel());
+                    answer(key);
                 }
                 selector.selectedKeys().clear();
             }
-            for (SocketChannel channel : channels) {
-                channel.close();
+            for (SelectionKey key : selector.keys()) {
+                key.channel().close();
             }
             selector.close();
         } catch (IOException e) {
@@ -46,13 +44,14 @@ final class BusyClients implements AutoCloseable {
         }
     }
 
-    private void answer(SocketChannel channel) throws IOException {
+    private void answer(SelectionKey key) throws IOException {
+        SocketChannel channel = (SocketChannel) key.channel();
         try {
             message.clear();
             if (channel.read(message) >= 0) {
                 message.flip();
                 channel.write(message);
-                served.add(channel);
+                served.add(key);
                 return;
             }
         } catch (IOException e) {
@@ -63,7 +62,7 @@ final class BusyClients implements AutoCloseable {
 
     /** Waits until so many of them have had an echo. */
     void awaitServed(int count) throws InterruptedException {
-        Program.await(60, count + " clients served", () -> served.size() >= count);
+        Check.await(60, count + " clients served", () -> served.size() >= count);
     }
 
     @Override

@@ -3,6 +3,7 @@ import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.io.IOException;
 import java.util.*;
+import java.util.stream.*;
 
 /** JSON (RFC 8259), read strictly: nothing behind it, no name twice. */
 final class Json {
@@ -27,11 +28,10 @@ final class Json {
     Object get(String path) {
         Object found = members;
         for (String name : path.split("[.]")) {
-            Map<?, ?> map = (Map<?, ?>) found;
-            if (!map.containsKey(name)) {
+            if (!((Map<?, ?>) found).containsKey(name)) {
                 throw new AssertionError("no " + path + " in " + members);
             }
-            found = map.get(name);
+            found = ((Map<?, ?>) found).get(name);
         }
         return found;
     }
@@ -44,18 +44,16 @@ final class Json {
         return ((Number) get(path)).doubleValue();
     }
 
-    String string(String path) {
-        return (String) get(path);
-    }
-
-    List<?> list(String path) {
-        return (List<?>) get(path);
+    /** What stands at these paths, such as "10 null true": a whole number without a point. */
+    String values(String paths) {
+        return Stream.of(paths.split(" ")).map(path -> get(path) instanceof Number
+                ? ("" + number(path)).replaceAll("[.]0$", "") : "" + get(path))
+                .collect(Collectors.joining(" "));
     }
 
     /** A list of objects. */
     List<Json> objects(String path) {
-        List<Json> objects = new ArrayList<>();
-        list(path).forEach(one -> objects.add(new Json((Map<?, ?>) one)));
-        return objects;
+        return ((List<?>) get(path)).stream().map(one -> new Json((Map<?, ?>) one))
+                .collect(Collectors.toList());
     }
 }

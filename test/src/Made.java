@@ -1,6 +1,6 @@
 import java.io.*;
 import java.nio.charset.StandardCharsets;
-import java.util.*;
+import java.util.List;
 
 /** A result of times that a test has made up: no socket, no clock. */
 final class Made {
@@ -18,10 +18,8 @@ final class Made {
     private long now;
 
     /** What is measured begins at 0. The server is on another machine, as far as is known. */
-    Made(String... arguments) {
-        List<String> all = new ArrayList<>(List.of("--bench"));
-        all.addAll(List.of(arguments));
-        options = EchoClient.Options.parse(all.toArray(new String[0]));
+    Made(String line) {
+        options = EchoClient.Options.parse(("--bench " + line).trim().split(" "));
         measured = new EchoClient.Phase(true, options.intervalNanos);
         server = new EchoClient.Server(options);
         warmup.begin(0);
@@ -30,7 +28,7 @@ final class Made {
 
     /** The server is on this machine. */
     Made here() throws IOException {
-        try (Peer peer = Peer.start((client, number) -> Peer.read(client, 1))) {
+        try (Peer peer = Peer.echoesAll()) {
             server = new EchoClient.Server(
                     EchoClient.Options.parse("--port", "" + peer.port()));
             server.close(server.find());
@@ -72,12 +70,6 @@ final class Made {
         warmup.finish();
         measured.finish();
         return new EchoClient.Result(options, server, machine, warmup, measured, ending, error);
-    }
-
-    /** What this thread has worked. */
-    static long cpuNanos() {
-        return java.lang.management.ManagementFactory.getThreadMXBean()
-                .getCurrentThreadCpuTime();
     }
 
     List<String> warnings() {

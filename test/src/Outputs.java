@@ -1,6 +1,6 @@
 import java.io.IOException;
 import java.nio.file.*;
-import java.util.*;
+import java.util.List;
 
 /** A client with --bench and its three files, which hold "old" until it writes them. */
 final class Outputs {
@@ -10,26 +10,24 @@ final class Outputs {
         this.folder = folder;
     }
 
-    /** Its arguments: messages of 10 bytes, no warm-up, the files, and these. */
-    private String[] arguments(int port, String... more) throws IOException {
-        List<String> all = new ArrayList<>(List.of("--bench", "--port", "" + port, "--size",
-                "10", "--warmup", "0"));
+    /** Messages of 10 bytes, no warm-up, the three files, and more: of two values the last counts. */
+    private String line(int port, String more) throws IOException {
+        String line = "--bench --port " + port + " --size 10 --warmup 0 ";
         for (String file : List.of("json", "hgrm", "plot")) {
             Files.writeString(folder.resolve(file), "old".repeat(30_000));
-            all.addAll(List.of("--" + file, folder.resolve(file).toString()));
+            line += "--" + file + " " + folder.resolve(file) + " ";
         }
-        all.addAll(List.of(more)); // of two values the last one counts
-        return all.toArray(new String[0]);
+        return (line + more).trim();
     }
 
     /** Runs it in this process. */
-    Ran run(int port, String... more) throws IOException {
-        return Ran.client(arguments(port, more));
+    Ran run(int port, String more) throws IOException {
+        return Ran.client(line(port, more));
     }
 
     /** Starts it as a process of its own. */
-    Program start(int port, String... more) throws IOException {
-        return Program.java("EchoClient", arguments(port, more));
+    Program start(int port, String more) throws IOException {
+        return Program.java(List.of(), "EchoClient", line(port, more).split(" "));
     }
 
     String text(String file) throws IOException {

@@ -12,21 +12,35 @@ final class Program implements AutoCloseable {
     static final String JAVA = Path.of(System.getProperty("java.home"), "bin", "java").toString();
 
     private final Process process;
-    private final Output out;
-    private final Output err;
+    private final ByteArrayOutputStream out = new ByteArrayOutputStream();
+    private final ByteArrayOutputStream err = new ByteArrayOutputStream();
+    private final List<Thread> readers = new ArrayList<>();
 
-    private Program(Process process) {
-        this.process = process;
-        out = new Output(process.getInputStream());
-        err = new Output(process.getErrorStream());
+    Program(ProcessBuilder builder) throws IOException {
+        process = builder.start();
+        collect(process.getInputStream(), out);
+        collect(process.getErrorStream(), err);
     }
 
-    /** One of the three programs, compiled, on the JDK of the tests. */
-    static Program java(String name, String... arguments) throws IOException {
-        return java(List.of(), name, arguments);
+    private void collect(InputStream in, ByteArrayOutputStream bytes) {
+        Thread reader = new Thread(() -> {
+            try {
+                in.transferTo(bytes);
+            } catch (IOException e) {
+                // the process was killed
+            }
+        });
+        reader.setDaemon(true);
+        reader.start();
+        readers.add(reader);
     }
 
-    /** The same, with options for the JVM. */
+    /** Any command, in the folder of the project. */
+    static Program command(String... command) throws IOException {
+        return new Program(new ProcessBuilder(command).directory(ROOT.toFile()));
+    }
+
+    /** One of the three programs, compiled, on the JDK of the tests, with options for the JVM. */
     static Program java(List<String> options, String name, String... arguments)
             throws IOException {
         List<String> command = new ArrayList<>(List.of(JAVA));
@@ -36,58 +50,43 @@ final class Program implements AutoCloseable {
         return command(command.toArray(new String[0]));
     }
 
-    /** Any command, in the folder of the project. */
-    static Program command(String... command) throws IOException {
-        return start(new ProcessBuilder(command).directory(ROOT.toFile()));
-    }
-
-    static Program start(ProcessBuilder builder) throws IOException {
-        return new Program(builder.start());
-    }
-
     /** Waits for its end; returns its exit status. */
     int end(int seconds) throws InterruptedException {
         if (!process.waitFor(seconds, TimeUnit.SECONDS)) {
             throw new AssertionError("still runs after " + seconds + " s\n" + out() + err());
         }
-        out.end();
-        err.end();
+        for (Thread reader : readers) {
+            reader.join(2000); // what it started may still have its output
+        }
         return process.exitValue();
     }
 
     String out() {
-        return out.text();
+        return out.toString(StandardCharsets.UTF_8);
     }
 
     String err() {
-        return err.text();
+        return err.toString(StandardCharsets.UTF_8);
     }
 
-    /** Waits until its standard output has this in it; returns all of that. */
-    String awaitOut(String text) throws InterruptedException {
-        return out.await(text, process);
-    }
-
-    String awaitErr(String text) throws InterruptedException {
-        return err.await(text, process);
+    /** Waits until one of its outputs has this in it; returns all of both. */
+    String await(String text) throws InterruptedException {
+        Check.await(30, "\"" + text + "\"", () -> (out() + err()).contains(text)
+                || !process.isAlive() && !readers.get(0).isAlive() && !readers.get(1).isAlive());
+        Check.has(out() + err(), text);
+        return out() + err();
     }
 
     /** The port that a server says it listens on. */
     int port() throws InterruptedException {
-        awaitOut("listening on");
-        while (!out().contains("\n")) {
-            Thread.sleep(5);
-        }
-        String line = out().split("\n")[0].trim();
+        await("listening on");
+        Check.await(10, "a whole line", () -> out().contains("\n"));
+        String line = out().split("\n")[0];
         return Integer.parseInt(line.substring(line.lastIndexOf(':') + 1));
     }
 
     long pid() {
         return process.pid();
-    }
-
-    boolean runs() {
-        return process.isAlive();
     }
 
     OutputStream in() {
@@ -108,51 +107,5 @@ final class Program implements AutoCloseable {
     public void close() {
         process.descendants().forEach(ProcessHandle::destroyForcibly);
         process.destroyForcibly();
-    }
-
-    /** Waits until something is so; fails after so many seconds. */
-    static void await(int seconds, String what, java.util.function.BooleanSupplier so)
-            throws InterruptedException {
-        long end = System.nanoTime() + seconds * 1_000_000_000L;
-        while (!so.getAsBoolean()) {
-            if (System.nanoTime() > end) {
-                throw new AssertionError("not within " + seconds + " s: " + what);
-            }
-            Thread.sleep(2);
-        }
-    }
-
-    private static final class Output {
-        private final ByteArrayOutputStream bytes = new ByteArrayOutputStream();
-        private final Thread reader;
-
-        Output(InputStream in) {
-            reader = new Thread(() -> {
-                try {
-                    in.transferTo(bytes);
-                } catch (IOException e) {
-                    // the process was killed
-                }
-            });
-            reader.setDaemon(true);
-            reader.start();
-        }
-
-        String text() {
-            return bytes.toString(StandardCharsets.UTF_8);
-        }
-
-        void end() throws InterruptedException {
-            reader.join(2000);
-        }
-
-        String await(String text, Process process) throws InterruptedException {
-            Program.await(30, "\"" + text + "\" in: " + text(),
-                    () -> text().contains(text) || !process.isAlive() && !reader.isAlive());
-            if (!text().contains(text)) {
-                throw new AssertionError("ended without \"" + text + "\": " + text());
-            }
-            return text();
-        }
     }
 }

@@ -2,9 +2,9 @@ import static org.junit.jupiter.api.Assertions.*;
 
 import java.io.*;
 import java.lang.reflect.Field;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.*;
 import java.util.*;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.*;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.*;
@@ -15,9 +15,10 @@ class ProgressTest {
     private final ByteArrayOutputStream shown = new ByteArrayOutputStream();
     private final EchoClient.Phase phase = new EchoClient.Phase(false);
 
-    private EchoClient.Progress progress(int columns, String... arguments) throws Exception {
+    /** Of a phase that began ten seconds ago, on a terminal of so many columns. */
+    private EchoClient.Progress progress(int columns, String line) throws Exception {
         EchoClient.Progress progress = new EchoClient.Progress(
-                EchoClient.Options.parse(arguments), new PrintStream(shown, true));
+                EchoClient.Options.parse(line.split(" ")), new PrintStream(shown, true));
         set(progress, "columns", columns);
         phase.begin(System.nanoTime() - 10 * Made.SECOND);
         return progress;
@@ -34,39 +35,40 @@ class ProgressTest {
         shown.reset();
         set(progress, "nextNanos", System.nanoTime());
         progress.show(phase, warm, 3);
-        String all = shown.toString(StandardCharsets.UTF_8);
-        return all.substring(all.lastIndexOf('\r') + 1);
+        return shown.toString().substring(shown.toString().lastIndexOf('\r') + 1);
     }
 
-    @Test
-    void itSaysHowFarItIs() throws Exception {
-        EchoClient.Progress time = progress(100, "--bench", "--duration", "40s");
-        assertTrue(line(time, true).contains("no echo yet on 3 connections"), "" + shown);
+    /** After 500 messages, in the warm-up or not; the next line is due in a second. */
+    @ParameterizedTest
+    @CsvSource(delimiter = ';', value = {
+        "--duration 40s; true; 10 of 40 s|500 messages|20.00 us",
+        "--duration 40s --warmup 20s; false; 10 of 20 s|500 messages|20.00 us",
+        "--repeat 1000 --parallel 2; true; 500 of 2,000|20.00 us|30 s",
+        "--repeat 1000000; true; 500 of 1,000,000|333 min",
+        "--warmup 2000 --parallel 2; false; 500 of 4,000|70 s",
+        "--warmup 1000 --parallel 4 --connect; false; 500 of 1,000|10 s"})
+    void itSaysHowFarItIs(String options, boolean warm, String facts) throws Exception {
+        EchoClient.Progress progress = progress(100, "--bench " + options);
+        Check.has(line(progress, warm), "3 connections"); // on which there is no echo yet
         for (int i = 0; i < 500; i++) {
             phase.record(0, 20_000, 1, 0);
         }
-        assertEquals("[bench] measured 10 of 40 s: 500 messages, mean 20.00 us",
-                line(time, true));
+        Check.has(line(progress, warm), facts.split("[|]"));
         shown.reset();
-        time.show(phase, true, 3); // the next one is due in a second
+        progress.show(phase, warm, 3);
         assertEquals("", shown.toString());
-        EchoClient.Progress many = progress(100, "--bench", "--repeat", "1000", "--parallel", "2",
-                "--warmup", "2000");
-        assertEquals("[bench] measured 500 of 2,000 messages, mean 20.00 us, about 30 s left",
-                line(many, true));
-        assertTrue(line(many, false).startsWith("[bench] warm-up 500 of 4,000 messages"));
-        set(many, "movedNanos", System.nanoTime() - 5 * Made.SECOND);
-        assertTrue(line(many, true).startsWith("[bench] nothing for 5 s on 3 connections"));
+        set(progress, "movedNanos", System.nanoTime() - 5 * Made.SECOND);
+        Check.has(line(progress, warm), "5 s", "3 connections");
     }
 
     @ParameterizedTest
     @ValueSource(ints = {12, 40, 79, 80})
     void itFitsIntoTheTerminalAndIsTakenAway(int columns) throws Exception {
-        EchoClient.Progress progress = progress(columns, "--bench", "--duration", "1h");
+        EchoClient.Progress progress = progress(columns, "--bench --duration 1h");
         phase.record(0, 123_456_789, 1, 0);
         String line = line(progress, true);
         assertTrue(line.startsWith("[bench] "), line);
-        assertTrue(line.length() < columns && line.length() >= Math.min(columns - 1, 50), line);
+        Check.between(Math.min(columns - 1, 50), columns - 1, line.length());
         shown.reset();
         progress.erase();
         assertEquals("\r" + " ".repeat(columns - 1) + "\r", shown.toString());
@@ -77,33 +79,30 @@ class ProgressTest {
 
     @Test
     void withIntervalsOrWithoutATerminalThereIsNone() throws Exception {
-        assertEquals("", line(progress(80, "--bench", "--interval", "1s"), true));
+        assertEquals("", line(progress(80, "--bench --interval 1s"), true));
+        assertEquals("", line(progress(80, "--nagle"), true)); // no benchmark
         assertEquals("", line(progress(0, "--bench"), true));
         assertEquals("", line(progress(-1, "--bench"), true)); // nobody has looked; it is none
     }
 
-    /** In a real terminal of 50 columns, each second one line, and at the end none. */
-    @Test
-    void inATerminal() throws Exception {
+    /** In a real terminal, of 50 columns or of a width that it does not tell. */
+    @ParameterizedTest
+    @CsvSource({"50, 2200, 2", "0, 1100, 1"})
+    void inATerminal(int columns, int millis, int seconds) throws Exception {
         Assumptions.assumeTrue(Files.exists(Path.of("/usr/bin/script"))
                 && System.getProperty("os.name").equals("Linux"), "no script");
-        try (Peer peer = Peer.echo(10, 1)) {
-            String run = "stty cols 50; " + Program.JAVA + " -cp " + Program.CLASSES
-                    + " EchoClient --bench --size 10 --warmup 0 --duration 2500ms --port "
-                    + peer.port();
-            try (Program terminal = Program.command("script", "-qec", run, "/dev/null")) {
-                assertEquals(0, terminal.end(30), terminal.out());
-                String[] lines = terminal.out().split("\r(?!\n)");
-                List<String> progress = new ArrayList<>();
-                for (String line : lines) {
-                    if (line.contains("measured ")) {
-                        progress.add(line);
-                        assertTrue(line.length() < 50 && line.contains(" of 3 s: "), line);
-                    }
-                }
-                assertEquals(2, progress.size(), terminal.out());
-                assertTrue(lines[lines.length - 1].startsWith("[bench] repeats: "));
-            }
+        try (Peer peer = Peer.echoes(10, 1);
+                Program terminal = Program.command("script", "-qec", "stty cols " + columns
+                        + "; " + Program.JAVA + " -cp " + Program.CLASSES + " EchoClient --bench"
+                        + " --size 10 --warmup 0 --duration " + millis + "ms --port " + peer.port(),
+                        "/dev/null")) {
+            assertEquals(0, terminal.end(30), terminal.out());
+            String[] lines = terminal.out().split("\r(?!\n)");
+            List<String> progress = Arrays.stream(lines).filter(line -> line.contains(" of " + seconds + " s"))
+                    .collect(Collectors.toList());
+            assertEquals(seconds, progress.size(), terminal.out());
+            progress.forEach(line -> assertTrue(line.length() < 80 - 30 * columns / 50, line));
+            assertTrue(lines[lines.length - 1].startsWith("[bench] repeats: "));
         }
     }
 }

@@ -8,32 +8,27 @@ final class Ran {
     final String out;
     final String err;
 
-    private Ran(int status, ByteArrayOutputStream out, ByteArrayOutputStream err) {
-        this.status = status;
-        this.out = out.toString(StandardCharsets.UTF_8);
-        this.err = err.toString(StandardCharsets.UTF_8);
-    }
-
     interface Main {
         int run(PrintStream out, PrintStream err, String... arguments);
     }
 
-    static Ran run(Main main, String... arguments) {
-        ByteArrayOutputStream out = new ByteArrayOutputStream();
-        ByteArrayOutputStream err = new ByteArrayOutputStream();
-        int status = main.run(print(out), print(err), arguments);
-        return new Ran(status, out, err);
+    Ran(Main main, String... arguments) {
+        ByteArrayOutputStream outBytes = new ByteArrayOutputStream();
+        ByteArrayOutputStream errBytes = new ByteArrayOutputStream();
+        status = main.run(new PrintStream(outBytes, true, StandardCharsets.UTF_8),
+                new PrintStream(errBytes, true, StandardCharsets.UTF_8), arguments);
+        out = outBytes.toString(StandardCharsets.UTF_8);
+        err = errBytes.toString(StandardCharsets.UTF_8);
     }
 
-    static Ran client(String... arguments) {
-        return run(EchoClient::run, arguments);
+    /** The client with this command line. */
+    static Ran client(String line) {
+        return new Ran(EchoClient::run, line.split(" "));
     }
 
-    /** The client with --bench at this port. */
-    static Ran bench(int port, String... arguments) {
-        List<String> all = new ArrayList<>(List.of("--bench", "--port", "" + port));
-        all.addAll(List.of(arguments));
-        return client(all.toArray(new String[0]));
+    /** The client with --bench at this port: messages of 10 bytes, no warm-up. */
+    static Ran bench(int port, String line) {
+        return client("--bench --port " + port + " --size 10 --warmup 0 " + line);
     }
 
     /** The JSON of a run with --json -; that is all of its standard output. */
@@ -44,9 +39,5 @@ final class Ran {
     @Override
     public String toString() {
         return "exit " + status + "\n" + out + err;
-    }
-
-    private static PrintStream print(OutputStream to) {
-        return new PrintStream(to, true, StandardCharsets.UTF_8);
     }
 }

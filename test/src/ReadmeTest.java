@@ -14,8 +14,8 @@ import org.junit.jupiter.params.provider.*;
 /** README.md: its commands can be typed as they stand, and what it names exists. */
 @Timeout(60)
 class ReadmeTest {
-    private static final List<String> PROGRAMS =
-            List.of("EchoServer", "AsyncEchoServer", "EchoClient");
+    private static final Map<String, Ran.Main> PROGRAMS = Map.of("EchoServer", EchoServer::run,
+            "AsyncEchoServer", AsyncEchoServer::run, "EchoClient", EchoClient::run);
 
     private static String read(String name) throws Exception {
         return Files.readString(Program.ROOT.resolve(name), StandardCharsets.UTF_8);
@@ -34,8 +34,8 @@ class ReadmeTest {
             commands.addAll(List.of(block.split("\n")));
         }
         commands.addAll(all("\n[$] (.*)", read("README.md")));
-        for (String program : PROGRAMS) {
-            commands.addAll(all("\n \\* +(java .*)", read(program + ".java")));
+        for (String program : PROGRAMS.keySet()) {
+            commands.addAll(all("\n \\* +(java .*)", SourceTest.source(program)));
         }
         assertTrue(commands.size() >= 20, commands.toString());
         return commands;
@@ -44,23 +44,15 @@ class ReadmeTest {
     /** No comment behind it, no history expansion; and its program has the options. */
     @ParameterizedTest
     @MethodSource("commands")
-    void aCommandCanBeTyped(String command) throws Exception {
-        assertFalse(command.contains("#"), command);
+    void aCommandCanBeTyped(String command) {
+        Check.lacks(command, "#");
         assertFalse(command.matches(".*\"[^\"]*![^\"]*\".*"), command);
         assertTrue(command.matches("(java|jshell|[.]/run[.]sh|taskset|rsvg-convert) ?.*"), command);
         for (String program : all("java (\\w+)[.]java", command)) {
-            String help = Ran.run((out, err, args) -> help(program, out, err)).out;
+            String help = new Ran(PROGRAMS.get(program), "--help").out;
             for (String option : all(" (--[-a-z0-9]+)", command)) {
-                assertTrue(help.contains("  " + option + " "), option);
+                Check.has(help, "  " + option + " ");
             }
-        }
-    }
-
-    private static int help(String program, PrintStream out, PrintStream err) {
-        switch (program) {
-            case "EchoServer": return EchoServer.run(out, err, "--help");
-            case "AsyncEchoServer": return AsyncEchoServer.run(out, err, "--help");
-            default: return EchoClient.run(out, err, "--help");
         }
     }
 
@@ -68,7 +60,8 @@ class ReadmeTest {
     @ParameterizedTest
     @ValueSource(strings = {"bash", "zsh"})
     void bothShellsTakeTheCommandsAlike(String shell, @TempDir Path folder) throws Exception {
-        Assumptions.assumeTrue(isThere(shell), shell + " is not installed");
+        Assumptions.assumeTrue(Stream.of("/bin/", "/usr/bin/").anyMatch(
+                bin -> Files.exists(Path.of(bin + shell))), shell + " is not installed");
         StringBuilder session = new StringBuilder("java() { printf '<%s>' got \"$@\"; echo; }\n");
         List<String> expected = new ArrayList<>();
         for (String command : commands()) {
@@ -80,19 +73,11 @@ class ReadmeTest {
         }
         ProcessBuilder typed = new ProcessBuilder(shell, "-i").directory(folder.toFile());
         typed.environment().put("HOME", folder.toString());
-        try (Program program = Program.start(typed)) {
+        try (Program program = new Program(typed)) {
             program.in().write(session.toString().getBytes(StandardCharsets.UTF_8));
             program.in().close();
             program.end(30);
             assertEquals(expected, all("(<got>.*)", program.out()), program.err());
-        }
-    }
-
-    private static boolean isThere(String shell) {
-        try (Program program = Program.command(shell, "-c", "exit 0")) {
-            return program.end(10) == 0;
-        } catch (IOException | InterruptedException e) {
-            return false;
         }
     }
 
@@ -101,8 +86,8 @@ class ReadmeTest {
     void whatItNamesExists() throws Exception {
         String readme = read("README.md");
         String sources = "";
-        for (String program : PROGRAMS) {
-            sources += read(program + ".java");
+        for (String program : PROGRAMS.keySet()) {
+            sources += SourceTest.source(program);
         }
         List<String> demos = all("\ndemo_([a-z]+)\\(\\)", read("run.sh"));
         for (String row : all("\n([|].*Echo.*)", readme)) {

@@ -3,40 +3,41 @@ import static org.junit.jupiter.api.Assertions.*;
 import java.util.*;
 import java.util.regex.*;
 import org.junit.jupiter.api.*;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.*;
 
 /** A result whose times are known: as text, as JSON, and that both say the same. */
 @Timeout(30)
 class ReportTest {
 
     /** 1,000 round trips of 0.1, 0.2, ... 100 ms: in all 50.05 s. */
-    private static Made thousand(String... arguments) {
-        Made made = new Made(arguments);
+    private static Made thousand(String options) {
+        Made made = new Made(options);
         for (int i = 1; i <= 1000; i++) {
             made.trips(1, i * 100_000L);
         }
         return made.warm(1500);
     }
 
-    private static void near(double expected, double found) {
-        assertEquals(expected, found, expected / 900);
-    }
-
-    /** Each word of a line of the table, in microseconds; NaN where there is none. */
-    static double[] row(String text, String name) {
+    /** The figures of a row, in microseconds, by the names of the columns; NaN where there is -. */
+    static Map<String, Double> row(String text, String name) {
+        Matcher head = Pattern.compile("\\[bench] +(min .*)").matcher(text);
         Matcher line = Pattern.compile("\\[bench] " + name + " +(.*)").matcher(text);
-        assertTrue(line.find(), "no row " + name + ": " + text);
-        Matcher word = Pattern.compile("([0-9.]+) (us|ms|s)|-").matcher(line.group(1));
-        double[] values = new double[7];
-        for (int i = 0; i < 7; i++) {
-            assertTrue(word.find(), line.group());
-            values[i] = word.group(1) == null ? Double.NaN : micros(word.group());
-        }
-        return values;
+        assertTrue(head.find() && line.find(), "no row " + name + ": " + text);
+        String[] names = head.group(1).split(" +");
+        Map<String, Double> row = new HashMap<>();
+        Pattern.compile("[0-9.]+ (us|ms|s)|-").matcher(line.group(1)).results()
+                .forEach(word -> row.put(names[row.size()], micros(word.group())));
+        assertEquals(names.length, row.size(), line.group());
+        return row;
     }
 
     /** Such as 1.25 ms: 1250. */
     static double micros(String time) {
         String[] words = time.split(" ");
+        if (time.equals("-")) {
+            return Double.NaN;
+        }
         return Double.parseDouble(words[0]) * Map.of("us", 1, "ms", 1000, "s", 1_000_000)
                 .get(words[1]);
     }
@@ -51,111 +52,104 @@ class ReportTest {
 
     /** That a row shows what the JSON has. */
     static void agrees(String text, String row, Json json, String key) {
-        double[] shown = row(text, row);
-        String[] names = {"min", "p50", "p90", "p95", "p99", "p99_9", "max"};
-        for (int i = 0; i < 7; i++) {
-            Object exact = json.get(key + "." + names[i]);
+        for (String name : List.of("min", "p50", "p90", "p95", "p99", "p99.9", "max")) {
+            double shown = row(text, row).get(name);
+            Double exact = (Double) json.get(key + "." + name.replace("9.9", "9_9"));
             if (exact == null) {
-                assertTrue(Double.isNaN(shown[i]), row + " " + names[i]);
+                assertTrue(Double.isNaN(shown), row + " " + name);
             } else {
-                assertEquals((Double) exact, shown[i], (Double) exact / 100 + 0.006, names[i]);
+                assertEquals(exact, shown, exact / 100 + 0.006, row + " " + name);
             }
         }
     }
 
-    @Test
-    void theThreeLinesForScripts() {
-        String[] lines = Made.text(thousand("--size", "10k").result()).split("\n");
-        assertEquals("[bench] repeats: 1000, msg_len: 10240 bytes", lines[0]);
+    /** The first three lines, which scripts read; bytes are those of UTF-8. */
+    @ParameterizedTest
+    @CsvSource({"--size 10k, 10240, 0.195, 0.205", "--message h\u00e9llo, 6, 0.000114, 0.000120",
+        "--message hello --line, 6, 0.000114, 0.000120", "--size 8m, 8388608, 159.84, 167.60"})
+    void theThreeLinesForScripts(String options, int bytes, String mib, String mb) {
+        EchoClient.Result result = thousand(options).result(); // so many bytes a thousand times
+        String[] lines = Made.text(result).split("\n");
+        assertEquals("[bench] repeats: 1000, msg_len: " + bytes + " bytes", lines[0]);
         assertTrue(lines[1].matches(
                 "\\[bench] avg RTT: 50[.]050 ms, p95 RTT: 95[.]0[0-9]{2} ms"), lines[1]);
-        // 1,000 times 10,240 bytes in 50.05 s
-        assertEquals("[bench] throughput: 0.195 MiB/s (0.205 MB/s)", lines[2]);
+        assertEquals("[bench] throughput: " + mib + " MiB/s (" + mb + " MB/s)", lines[2]);
+        assertEquals(bytes, Made.json(result).number("message_bytes"));
     }
 
     @Test
     void everyFigureOfTheJson() {
-        EchoClient.Result result = thousand("--size", "10k", "--parallel", "2").result();
+        EchoClient.Result result = thousand("--size 10k --parallel 2 --json a&b").result();
         Json json = Made.json(result);
-        assertEquals(10240, json.number("message_bytes"));
-        assertEquals(2, json.number("connections"));
-        assertEquals(1000, json.number("messages"));
-        assertEquals(50.05, json.number("elapsed_s"), 1e-6);
-        assertEquals(1000 / 50.05, json.number("messages_s"), 1e-6);
-        assertEquals(10_240_000 / 50.05 / 1048576, json.number("throughput_mib_s"), 1e-6);
-        assertEquals(1, json.number("reads_mean"));
-        assertEquals(100, json.number("rtt_us.min"));
-        assertEquals(50_050, json.number("rtt_us.mean"));
-        assertEquals(28_867.5, json.number("rtt_us.stddev"), 20);
-        near(50_000, json.number("rtt_us.p50"));
-        near(90_000, json.number("rtt_us.p90"));
-        near(95_000, json.number("rtt_us.p95"));
-        near(99_000, json.number("rtt_us.p99"));
-        near(99_900, json.number("rtt_us.p99_9"));
-        assertEquals(100_000, json.number("rtt_us.max"));
-        assertEquals(49.95, json.number("max_at_s"), 1e-6); // when it was sent
-        assertEquals(1500, json.number("warmup.messages"));
-        assertEquals(20, json.number("warmup.first_us"));
-        assertEquals(20, json.number("warmup.mean_us"));
-        for (String none : List.of("waiting", "unanswered", "waiting_us_max",
-                "connections_lost", "connect_us_max")) {
-            assertEquals(0, json.number(none), none);
-        }
-        assertEquals(List.of(true, false),
-                List.of(json.get("valid"), json.get("interrupted")));
-        assertEquals("127.0.0.1", json.string("host"));
-        assertEquals(5050, json.number("port"));
+        assertEquals("10240 2 1000 1 100 50050 100000 1500 20 20 0 0 0 0 0 true false",
+                json.values("message_bytes connections messages reads_mean rtt_us.min rtt_us.mean"
+                        + " rtt_us.max warmup.messages warmup.first_us warmup.mean_us waiting"
+                        + " unanswered waiting_us_max connections_lost connect_us_max valid"
+                        + " interrupted"));
+        assertEquals("127.0.0.1 5050 null", json.values("host port address"));
+        assertEquals("java EchoClient.java --bench --size 10k --parallel 2 --json 'a&b'",
+                json.get("command"));
+        Map<String, Double> figures = Map.of("elapsed_s", 50.05, "messages_s", 1000 / 50.05,
+                "throughput_mib_s", 10_240_000 / 50.05 / 1048576, "max_at_s", 49.95);
+        figures.forEach((key, value) -> assertEquals(value, json.number(key), 1e-6, key));
+        Map<String, Integer> micros = Map.of("p50", 50_000, "p90", 90_000, "p95", 95_000, "p99",
+                99_000, "p99_9", 99_900, "stddev", 28_868);
+        micros.forEach((key, value) -> assertEquals(value, json.number("rtt_us." + key),
+                value / 900.0, key));
         for (String absent : List.of("response_us", "unsent", "connect_us", "intervals",
                 "error", "rate_messages_s")) {
             assertFalse(json.has(absent), absent);
         }
-        assertEquals(System.getProperty("java.version"), json.string("environment.java"));
-        assertEquals(System.getProperty("os.arch"), json.string("environment.arch"));
+        assertEquals(System.getProperty("java.version") + " " + System.getProperty("os.arch"),
+                json.values("environment.java environment.arch"));
         assertEquals(Runtime.getRuntime().availableProcessors(),
                 json.number("environment.cores"));
         assertEquals(result.machine.collections, json.number("environment.gc_count"));
-        assertEquals(result.warnings, json.list("warnings"));
+        assertEquals(result.warnings, json.get("warnings"));
+    }
+
+    /** To a nanosecond. */
+    @Test
+    void timesOfTheJsonHaveThreeDecimals() {
+        assertEquals("12.345 12.345 0", Made.json(new Made("").trips(1000, 12_345).result())
+                .values("rtt_us.min rtt_us.max rtt_us.stddev"));
     }
 
     @Test
-    void theTextSaysWhatTheJsonSays() {
-        EchoClient.Result result = thousand("--size", "10k", "--parallel", "2").result();
-        result.machine.load = 1.25;
+    void theTextSaysWhatTheJsonSays() throws Exception {
+        Made made = thousand("--host localhost --size 10k --parallel 2").here();
+        made.machine.load = 1.25;
+        made.server.noteConnecting(77 * Made.MS);
+        EchoClient.Result result = made.result();
         String text = Made.text(result);
-        agrees(text, "RTT", Made.json(result), "rtt_us");
-        assertEquals(50_050, timeAfter(text, "mean"), 51);
-        assertEquals(28_867, timeAfter(text, "deviation"), 51);
-        assertTrue(text.contains("20.0 messages/s for 50.05 s"), text);
-        assertTrue(text.contains("warm-up: 1,500 messages"), text);
-        assertEquals(20, timeAfter(text, "not counted; first"));
-        assertTrue(text.contains("2 connections"), text);
-        assertTrue(text.contains("warm-up: 1,500 messages, at full speed on each"), text);
-        assertTrue(text.contains("us at most\n"), text); // the slowest one connected
-        assertTrue(text.contains(System.getProperty("java.version")), text);
-        assertTrue(text.contains("load 1.25"), text);
-        assertEquals(1.25, Made.json(result).number("environment.load_average"));
-        for (String warning : result.warnings) {
-            assertTrue(text.contains(warning), warning);
-        }
+        Json json = Made.json(result);
+        agrees(text, "RTT", json, "rtt_us");
+        Check.has(text, "50.05 ms", "28.87 ms", "20.0 messages/s", "50.05 s", "1,500 messages", "2 connections",
+                "localhost:5050 (127.0.0.1)", "77.00 ms", System.getProperty("java.version"),
+                "1.25");
+        String warmup = text.lines().filter(line -> line.contains("1,500")).findFirst().get();
+        assertEquals(2, warmup.split("20.00 us", -1).length - 1, warmup); // the first, the mean
+        assertEquals("1.25 77000 127.0.0.1",
+                json.values("environment.load_average connect_us_max address"));
+        Check.has(text, result.warnings.toArray(new String[0]));
     }
 
     @Test
     void whatTooFewMessagesSupportIsNull() {
-        EchoClient.Result result = new Made().trips(5, 70 * Made.US).result();
+        EchoClient.Result result = new Made("").trips(5, 70 * Made.US).result();
         Json json = Made.json(result);
-        assertNull(json.get("rtt_us.p90"));
-        assertNull(json.get("rtt_us.p99_9"));
-        assertNull(json.get("warmup.mean_us"));
-        assertNull(json.get("warmup.first_us"));
-        assertNull(json.get("address"));
+        assertEquals("null null null null", json.values(
+                "rtt_us.p90 rtt_us.p99_9 warmup.mean_us warmup.first_us"));
         agrees(Made.text(result), "RTT", json, "rtt_us");
-        assertFalse(Made.text(result).contains("at most"), Made.text(result));
-        assertEquals(70, timeAfter(Made.text(result), "first message took"));
+        assertTrue(Made.text(result).lines().anyMatch(line -> // how long the first one took
+                !line.contains("RTT") && !line.contains("mean") && line.contains("70.00 us")));
+        EchoClient.Result more = thousand("").trips(999, Made.US).result();
+        agrees(Made.text(more), "RTT", Made.json(more), "rtt_us");
     }
 
     @Test
     void withARateTheResponseTimeComesFirst() {
-        Made made = new Made("--rate", "12.5");
+        Made made = new Made("--rate 12.5");
         made.due(1000, Made.MS, 200 * Made.US, false, 300 * Made.US);
         made.due(9, Made.MS, 40 * Made.MS, true, 300 * Made.US);
         made.measured.end(1_020_000_000L);
@@ -165,19 +159,11 @@ class ReportTest {
         EchoClient.Result result = made.result();
         Json json = Made.json(result);
         String text = Made.text(result);
-        assertEquals(12.5, json.number("rate_messages_s"));
-        assertEquals(1009, json.number("messages"));
-        assertEquals(302, json.number("unanswered"));
-        assertEquals(300, json.number("unsent"));
-        assertEquals(2, json.number("waiting"));
-        assertEquals(10_000, json.number("waiting_us_max"));
-        assertEquals(500, json.number("response_us.min"));
-        assertEquals(40_300, json.number("response_us.max"));
-        assertEquals(300, json.number("rtt_us.max"));
-        assertEquals(200, json.number("wakeup_us.max"));
-        assertEquals(309, json.number("behind_messages"));
-        assertEquals(40_000, json.number("behind_us_max"));
-        assertEquals(1, json.number("max_at_s"));
+        assertEquals("12.5 1009 302 300 2 10000 500 40300 300 200 309 40000 1 1.02", json.values(
+                "rate_messages_s messages unanswered unsent waiting waiting_us_max"
+                        + " response_us.min response_us.max rtt_us.max wakeup_us.max"
+                        + " behind_messages behind_us_max max_at_s elapsed_s"));
+        assertEquals(1009 / 1.02, json.number("messages_s"), 1e-6);
         agrees(text, "response", json, "response_us");
         agrees(text, "RTT", json, "rtt_us");
         agrees(text, "wake-up", json, "wakeup_us");
@@ -185,95 +171,92 @@ class ReportTest {
         assertEquals(String.format(Locale.ROOT, "[bench] avg response: %.3f ms, p95 response:"
                 + " %.3f ms", mean, json.number("response_us.p95") / 1e3),
                 text.split("\n")[1]);
-        assertTrue(text.contains("behind schedule: 23.6 %"), text);
-        assertEquals(40_000, timeAfter(text, "of the messages, by"));
-        assertTrue(text.contains("2 messages, waiting for 10.00 ms at most"), text);
-        assertTrue(text.contains("not sent: 300 messages"), text);
-        assertTrue(result.latency.toHgrm().contains("Total count    =         1311"));
+        Check.has(text, String.format(Locale.ROOT, "%.2f ms", mean), String.format(Locale.ROOT,
+                "%.2f ms", json.number("response_us.stddev") / 1e3), "23.6", "40.00 ms", "2 messages, waiting for 10.00 ms",
+                "300 messages");
+        Check.has(result.latency.toHgrm(), "Total count    =         1311");
     }
 
     @Test
     void connectingHasARowAndAKey() {
-        Made made = new Made("--connect");
+        Made made = new Made("--connect --parallel 2").warm(50);
         for (int i = 0; i < 200; i++) {
             made.measured.record(i * 1000_000, i * 1000_000 + 700_000, 2, 400_000);
         }
-        made.trips(0, 0).measured.end(200_000_000);
+        made.measured.end(200_000_000);
         EchoClient.Result result = made.result();
-        assertEquals(400, Made.json(result).number("connect_us.p99"), 0.5);
-        assertEquals(2, Made.json(result).number("reads_mean"));
-        agrees(Made.text(result), "connect", Made.json(result), "connect_us");
-        agrees(Made.text(result), "RTT", Made.json(result), "rtt_us");
-        assertTrue(Made.text(result).contains("2.00 pieces"));
-        assertTrue(Made.text(result).contains("at most; a new one for each message"));
+        Json json = Made.json(result);
+        assertEquals(400, json.number("connect_us.p99"), 0.5);
+        assertEquals("2 2", json.values("reads_mean connections"));
+        String text = Made.text(result);
+        agrees(text, "connect", json, "connect_us");
+        agrees(text, "RTT", json, "rtt_us");
+        Check.has(text, " 2.00 ");
+        Check.lacks(text, "on each connection");
     }
 
     @Test
     void intervalsStandInTheJson() {
-        Made made = new Made("--interval", "100ms");
-        made.trips(2, 40 * Made.MS);
+        Made made = new Made("--interval 100ms").trips(2, 40 * Made.MS).trips(1, 60 * Made.MS);
         made.measured.intervals.next();
         made.measured.intervals.next();
-        List<?> list = Made.json(made.result()).list("intervals");
-        Map<String, Object> first = new HashMap<>(Map.of("end_s", 0.1, "messages", 2,
-                "mean_us", 40_000.0, "max_us", 40_000.0));
-        Map<String, Object> second = new HashMap<>(Map.of("end_s", 0.2, "messages", 0));
-        second.put("mean_us", null);
-        second.put("max_us", null);
-        assertEquals(List.of(first, second), list);
+        List<Json> all = Made.json(made.result()).objects("intervals");
+        String keys = "end_s messages mean_us max_us";
+        assertEquals("0.1 3 46666.667 60000", all.get(0).values(keys));
+        assertEquals("0.2 0 null null", all.get(1).values(keys));
+        assertEquals(2, all.size());
     }
 
-    @Test
-    void afterAFailureItSaysWhenAndWhy() {
-        Made made = new Made("--parallel", "3").trips(100, Made.MS).warm(5);
+    /** Also when nothing was measured yet. */
+    @ParameterizedTest
+    @CsvSource({"2500000000, 2.50 s", "-1, ''"})
+    void afterAFailureItSaysWhenAndWhy(long failedAfter, String when) {
+        Made made = new Made("--parallel 3").trips(100, Made.MS).warm(5);
         made.ending.failure = new java.io.IOException("x");
-        made.ending.failedAfterNanos = 2_500_000_000L;
+        made.ending.failedAfterNanos = failedAfter;
         made.ending.lost = 2;
         made.error = "<gone> & \"away\"";
         EchoClient.Result result = made.result();
         Json json = Made.json(result);
-        assertEquals(false, json.get("valid"));
-        assertEquals("<gone> & \"away\"", json.string("error"));
-        assertEquals(2, json.number("connections_lost"));
-        assertEquals(1000, json.number("rtt_us.p50"), 1);
-        String text = Made.text(result);
-        assertTrue(text.contains("FAILED after 2.50 s: <gone>"), text);
-        assertTrue(new EchoClient.Picture(result).draw()
-                .contains("FAILED after 2.50 s: &lt;gone&gt; &amp;"));
+        assertEquals("false <gone> & \"away\" 2 100", json.values(
+                "valid error connections_lost messages"));
+        Check.has(Made.text(result), "FAILED", when, "<gone>");
+        Check.lacks(Made.text(result), "-1", "-0");
+        Check.has(new EchoClient.Picture(result).draw(), "FAILED", when, "&lt;gone&gt; &amp;");
     }
 
     @Test
     void anInterruptIsNoFailure() {
-        Made made = new Made().trips(100, 12 * Made.MS);
+        Made made = new Made("").trips(100, 12 * Made.MS);
         made.ending.interrupted = true;
         EchoClient.Result result = made.result();
-        assertEquals(List.of(true, true), List.of(Made.json(result).get("valid"),
-                Made.json(result).get("interrupted")));
+        assertEquals("true true", Made.json(result).values("valid interrupted"));
         assertEquals(1_200_000, timeAfter(Made.text(result), "INTERRUPTED after"));
+        Check.has(new EchoClient.Picture(result).draw(), "INTERRUPTED after 1.20 s");
     }
 
     @Test
     void timeIsWhenTheMeasurementBegan() throws Exception {
-        Made made = new Made();
+        Made made = new Made("");
         Thread.sleep(1100); // JSON has whole seconds
         made.measured.begin(0);
+        long began = made.measured.beganAt().getEpochSecond();
         made.trips(5, 5);
-        assertEquals(made.measured.beganAt().getEpochSecond(), java.time.Instant.parse(
-                Made.json(made.result()).string("time")).getEpochSecond());
+        Thread.sleep(1100);
+        assertEquals(began, java.time.Instant.parse(
+                Made.json(made.result()).values("time")).getEpochSecond());
     }
 
     @Test
     void withJsonOnStandardOutputThereIsNoText() {
-        assertEquals("", Made.text(new Made("--json", "-").trips(5, 5).result()));
-        assertTrue(Made.text(new Made("--json", "x").trips(5, 5).result()).contains("RTT"));
+        assertEquals("", Made.text(new Made("--json -").trips(5, 5).result()));
+        Check.has(Made.text(new Made("--json x").trips(5, 5).result()), "RTT");
     }
 
     @Test
     void aFailureWithoutFiguresIsJsonToo() {
         Json json = Json.of(EchoClient.JsonReport.failed("a \"b\" \\ \u00e9\n", true));
-        assertEquals("a \"b\" \\ \u00e9\n", json.string("error"));
-        assertEquals(List.of(false, true),
-                List.of(json.get("valid"), json.get("interrupted")));
+        assertEquals("a \"b\" \\ \u00e9\n false true", json.values("error valid interrupted"));
         assertEquals("{\"a\": null, \"b\": [1, \"x\"], \"c\": null}", new EchoClient.Json()
                 .add("a", Double.NaN).add("b", List.of(1, "x")).add("c", null).toString());
     }

@@ -20,61 +20,47 @@ enum ServerKind {
                 ? EchoServer.run(out, err, args) : AsyncEchoServer.run(out, err, args);
     }
 
-    /** The words of a command line; none, if it is empty. */
+    /** A command line on a free port, if it names no other. */
     static String[] words(String line) {
-        return line.isEmpty() ? new String[0] : line.split(" ");
+        return ("--port 0 " + line).trim().split(" +"); // of two values the last one counts
     }
 
-    /** Runs it with arguments that it must refuse, or with --help. */
-    Ran ran(String... args) {
-        return Ran.run(this::run, args);
-    }
-
-    /** Starts it in this process, on a free port. */
-    Running start(String... args) throws IOException {
+    /** Starts it in this process. */
+    Running start(String line) throws IOException {
         if (this == THREADED) {
-            EchoServer server = EchoServer.start(onFreePort(args));
-            return new Running(server::port, server);
+            EchoServer server = EchoServer.start(words(line));
+            return new Running(server, server::port);
         }
-        AsyncEchoServer server = AsyncEchoServer.start(onFreePort(args));
-        return new Running(server::port, server);
+        AsyncEchoServer server = AsyncEchoServer.start(words(line));
+        return new Running(server, server::port);
     }
 
-    /** Starts it as a process of its own, on a free port. */
-    Program launch(List<String> jvmOptions, String... args) throws IOException {
-        return Program.java(jvmOptions, program, onFreePort(args));
+    /** Starts it as a process of its own, with options for the JVM. */
+    Program launch(List<String> options, String line) throws IOException {
+        return Program.java(options, program, words(line));
+    }
+
+    Program launch(String line) throws IOException {
+        return launch(List.of(), line);
     }
 
     /** Starts it from a shell that has first done something, such as "ulimit -n 100". */
-    Program launchAfter(String shell, String... args) throws IOException {
-        List<String> words = new ArrayList<>(List.of("bash", "-c", shell + "; exec \"$@\"", "-",
-                Program.JAVA, "-cp", Program.CLASSES, program));
-        words.addAll(List.of(onFreePort(args)));
-        return Program.command(words.toArray(new String[0]));
-    }
-
-    private static String[] onFreePort(String... args) {
-        List<String> all = new ArrayList<>(List.of("--port", "0"));
-        all.addAll(List.of(args)); // of two values the last one counts
-        return all.toArray(new String[0]);
+    Program launchAfter(String shell, String line) throws IOException {
+        return Program.command("bash", "-c", shell + "; exec \"$0\" -cp \"$1\" " + program
+                + " --port 0 " + line, Program.JAVA, Program.CLASSES);
     }
 
     static final class Running implements AutoCloseable {
+        final AutoCloseable server;
         private final IntSupplier port;
-        private final AutoCloseable server;
 
-        Running(IntSupplier port, AutoCloseable server) {
-            this.port = port;
+        Running(AutoCloseable server, IntSupplier port) {
             this.server = server;
+            this.port = port;
         }
 
         int port() {
             return port.getAsInt();
-        }
-
-        @Override
-        public String toString() {
-            return server.toString();
         }
 
         @Override

@@ -1,4 +1,4 @@
-import java.io.*;
+import java.io.IOException;
 import java.net.*;
 import java.util.*;
 
@@ -57,14 +57,17 @@ final class TestClient implements AutoCloseable {
     }
 
     /** Whether a new client of this port is served, within some seconds. */
-    static boolean isServed(int port) throws IOException, InterruptedException {
+    static boolean isServed(int port) throws InterruptedException {
         for (int i = 0; i < 10; i++) {
             try (TestClient client = new TestClient(port)) {
                 client.socket.setSoTimeout(2000);
-                return client.echoes((byte) 7);
+                if (client.echoes((byte) 7)) {
+                    return true;
+                }
             } catch (IOException e) {
-                Thread.sleep(100); // the server may still be busy with those who left
+                // the server may still be busy with those who left
             }
+            Thread.sleep(100);
         }
         return false;
     }
@@ -74,6 +77,22 @@ final class TestClient implements AutoCloseable {
         byte[] bytes = new byte[count];
         new Random(count).nextBytes(bytes);
         return bytes;
+    }
+
+    /** Clients that have sent one byte each; fewer if no more can connect. */
+    static List<TestClient> crowd(int port, int count) throws IOException {
+        List<TestClient> crowd = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            TestClient client = new TestClient();
+            crowd.add(client);
+            try {
+                client.connect(port);
+                client.send((byte) i);
+            } catch (IOException e) {
+                break; // the limit is reached and the backlog is full
+            }
+        }
+        return crowd;
     }
 
     static void closeAll(List<TestClient> clients) throws IOException {

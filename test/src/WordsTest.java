@@ -54,14 +54,18 @@ class WordsTest {
         try {
             Locale.setDefault(Locale.GERMANY);
             assertEquals("1,234,567 messages", call("count", 1_234_567L, "message"));
-            assertEquals("1 byte", call("count", 1L, "byte"));
-            assertEquals("0 bytes", call("count", 0L, "byte"));
+            assertEquals("1 byte, 0 bytes", call("count", 1L, "byte") + ", "
+                    + call("count", 0L, "byte"));
             assertEquals("1.50 us", call("time", 1500.0));
-            assertEquals(List.of("50.0", "0.500", "100", "1234"), List.of(call("number", 50.0),
-                    call("number", 0.5), call("number", 99.96), call("number", 1234.4)));
-            assertEquals(List.of("51.40", "1.00", "0.195", "0.0512"), List.of(
-                    call("megas", 51.4), call("megas", 1.0), call("megas", 0.1951),
-                    call("megas", 0.05123)));
+            for (String pair : List.of("50 50.0", "0.5 0.500", "99.96 100", "1234.4 1234")) {
+                assertEquals(pair.split(" ")[1],
+                        call("number", Double.valueOf(pair.split(" ")[0])));
+            }
+            for (String pair : List.of("51.4 51.40", "1 1.00", "0.1951 0.195",
+                    "0.05123 0.0512", "0 0.00")) {
+                assertEquals(pair.split(" ")[1],
+                        call("megas", Double.valueOf(pair.split(" ")[0])));
+            }
         } finally {
             Locale.setDefault(before);
         }
@@ -89,19 +93,21 @@ class WordsTest {
         return call("quoted", ByteBuffer.wrap(text.getBytes(StandardCharsets.UTF_8)));
     }
 
+    @ParameterizedTest
+    @CsvSource({"'Hello, echo!', 'Hello, echo!', 12 bytes", "a, a, 1 byte", "'', '', 0 bytes",
+        "\u20ac, \u20ac, 3 bytes", "'a\r\nb\n', a\\r\\nb\\n, 5 bytes",
+        "'\u001b[31m', '.[31m', 5 bytes"})
+    void aTextIsQuotedWithItsBytes(String text, String shown, String bytes) throws Exception {
+        assertEquals("\"" + shown + "\" (" + bytes + ")", quoted(text));
+    }
+
     @Test
-    void aTextIsQuotedWithItsBytes() throws Exception {
-        assertEquals("\"Hello, echo!\" (12 bytes)", quoted("Hello, echo!"));
-        assertEquals("\"a\" (1 byte)", quoted("a"));
-        assertEquals("\"\" (0 bytes)", quoted(""));
-        assertEquals("\"\u20ac\" (3 bytes)", quoted("\u20ac"));
-        assertEquals("\"a\\r\\nb\\n\" (5 bytes)", quoted("a\r\nb\n"));
-        assertEquals("\".[31m\" (5 bytes)", quoted("\u001b[31m"));
+    void bytesThatAreNoTextAndPartsOfABuffer() throws Exception {
         assertEquals("\"a.b\" (3 bytes)",
                 call("quoted", ByteBuffer.wrap(new byte[] {'a', (byte) 0xff, 'b'})));
         ByteBuffer part = ByteBuffer.wrap("xHix".getBytes()).position(1).limit(3);
         assertEquals("\"Hi\" (2 bytes)", call("quoted", part));
-        assertEquals(List.of(1, 3), List.of(part.position(), part.limit()));
+        assertEquals(2, part.remaining());
     }
 
     @Test
@@ -122,7 +128,8 @@ class WordsTest {
     @CsvSource({"127.0.0.1, 127.0.0.1", "localhost, localhost", "0:0:0:0:0:0:0:1, [::1]",
         "0:0:0:0:0:0:0:0, [::]", "::1, [::1]", "[::1], [::1]",
         "2001:db8:0:0:1:0:0:2, [2001:db8::1:0:0:2]", "1:0:0:0:0:0:0:0, [1::]",
-        "1:0:2:0:3:0:4:5, [1:0:2:0:3:0:4:5]", "fe80:0:0:0:10:0:20:1, [fe80::10:0:20:1]"})
+        "1:0:2:0:3:0:4:5, [1:0:2:0:3:0:4:5]", "fe80:0:0:0:10:0:20:1, [fe80::10:0:20:1]",
+        "0:0::1, [0:0::1]", "fe80::1, [fe80::1]"})
     void addresses(String host, String expected) throws Exception {
         assertEquals(expected + ":5050", call("address", host, 5050));
     }
