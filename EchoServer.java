@@ -121,9 +121,17 @@ public class EchoServer implements AutoCloseable {
             }
         } catch (Throwable e) { // there is no memory for it, or no thread
             release(client);
+            endIdleThreads();
             throw e;
         }
         release(client); // the server was closed while this client waited
+    }
+
+    /** From now on a thread ends with its client, because SIGTERM needs one to run on, too. */
+    private void endIdleThreads() {
+        if (threads instanceof ThreadPoolExecutor) {
+            ((ThreadPoolExecutor) threads).setKeepAliveTime(0, TimeUnit.SECONDS);
+        }
     }
 
     /** Asks for 5 ms, again and again, whether bytes have come: nobody has to be woken then. */
@@ -229,9 +237,8 @@ public class EchoServer implements AutoCloseable {
         slots = new Semaphore(limit);
         if (virtual) {
             threads = virtualThreads();
-        } else { // a thread whose client has left waits a second for the next one
-            threads = new ThreadPoolExecutor(0, Integer.MAX_VALUE, 1, TimeUnit.SECONDS,
-                    new SynchronousQueue<>(), this::clientThread);
+        } else { // a thread whose client has left waits a minute for the next one
+            threads = Executors.newCachedThreadPool(this::clientThread);
         }
         try {
             local = InetAddress.getByName(host);
