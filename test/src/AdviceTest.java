@@ -60,6 +60,7 @@ class AdviceTest {
                 + " not --timeout, --line",
         "timed out; ab|cd; ab|; 0; 0; --bench; 3 of 5 bytes, --line",
         "timed out; hello|; hello; 0; 0; --bench --line; 5 of 6 bytes, line end",
+        "timed out; ab|cd|; ab|; 0; 0; --bench --line; 3 of 6 bytes, write not --line",
         "closed; hello world; hello; 5; 0; --bench; 5 of 11 bytes, write not --line",
         "closed; hello;; 0; 0; --bench; echo server, closed",
         "closed; hello;; 1000; 0; --bench; 1,000 messages, closed not echo server",

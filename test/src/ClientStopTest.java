@@ -172,6 +172,26 @@ class ClientStopTest {
         }
     }
 
+    /** Of its output pipe some bytes are left: the text waits for a reader, but not for ever. */
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void aTextThatNobodyReadsAtOnce(boolean later) throws Exception {
+        try (Peer peer = Peer.echoes(10, 1)) {
+            Process client = new ProcessBuilder("sh", "-c", "head -c 65000 /dev/zero; exec \"$0\""
+                    + " -cp \"$1\" EchoClient --bench --size 10 --warmup 0 --duration 1h --port "
+                    + peer.port(), Program.JAVA, Program.CLASSES).start();
+            awaitMessages(peer, 30);
+            client.destroy(); // SIGTERM
+            if (later) {
+                Thread.sleep(1000);
+                Check.has(new String(client.getInputStream().readAllBytes()), "INTERRUPTED",
+                        "JDK " + System.getProperty("java.version"));
+            }
+            assertTrue(client.waitFor(10, TimeUnit.SECONDS));
+            assertEquals(143, client.exitValue());
+        }
+    }
+
     /** Of the time of --timeout only that counts in which the client was at work. */
     @Test
     void suspendedForLongerThanTheTimeoutIsNoSilence() throws Exception {

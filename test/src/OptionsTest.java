@@ -160,6 +160,11 @@ class OptionsTest {
         assertRefused(names, line);
     }
 
+    @Test
+    void whatSteersATerminalIsNotPrinted() {
+        assertRefused("--x.[31m.", "--x\u001b[31m\u009b");
+    }
+
     @ParameterizedTest
     @ValueSource(strings = {"--help", "-h", "--bogus --help", "--bench --port 0 -h"})
     void helpIsToldWhateverElseIsThere(String line) {

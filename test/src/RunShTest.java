@@ -310,6 +310,22 @@ class RunShTest {
         }
     }
 
+    @Test
+    void onOneCoreNobodyIsWokenUp() throws Exception {
+        Assumptions.assumeTrue(Files.exists(Path.of("/usr/bin/taskset")), "no taskset");
+        fakeJava(17);
+        copy(folder);
+        try (Program demo = start(folder.resolve("copy"), Map.of(), "-c",
+                "taskset -c 0 bash ./run.sh demo wakeup")) {
+            assertEquals("", ended(demo, 0));
+            Check.has(demo.out(), "one core");
+        }
+        try (Program all = start(folder.resolve("copy"), Map.of(), "./run.sh", "demo", "--step",
+                "all")) {
+            all.await("--bufsize 4k"); // nagle is the first of all
+        }
+    }
+
     /** Each with servers, results and cores of its own. */
     @Tag("slow")
     @Test
