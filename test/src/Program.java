@@ -77,6 +77,12 @@ final class Program implements AutoCloseable {
         return out() + err();
     }
 
+    /** Waits for so many lines on its standard error, whatever they say. */
+    void awaitMessages(int lines) throws InterruptedException {
+        Check.await(30, lines + " lines", () -> err().chars().filter(c -> c == '\n').count()
+                >= lines);
+    }
+
     /** The port that a server says it listens on. */
     int port() throws InterruptedException {
         await("listening on");
