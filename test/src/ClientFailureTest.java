@@ -403,8 +403,8 @@ class ClientFailureTest {
             try (ServerSocket full = full("127.0.0.2", waiting);
                     EchoServer server = EchoServer.start("--port", "" + full.getLocalPort());
                     Program client = withHosts("127.0.0.2 127.0.0.1", server.port(),
-                            "--timeout 2s")) {
-                Check.between(1000, 1900, Check.millis(() ->
+                            "--timeout 3s")) {
+                Check.between(1500, 2900, Check.millis(() ->
                         assertEquals(0, client.end(20), client.err())));
             }
         });
