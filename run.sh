@@ -541,7 +541,7 @@ run_tests() { # [all] [MAVEN_ARGUMENT...]
     if [ "${1-}" = all ]; then
         shift
         command+=(-Dall)
-        echo 'All tests: some six minutes on two cores.'
+        echo 'All tests: some seven minutes on two cores.'
     else
         echo 'The quick tests: about a minute on two cores. All of them: ./run.sh test all'
     fi
