@@ -386,6 +386,7 @@ class ClientFailureTest {
     }
 
     /** Of addresses that do not answer, each has its share of --timeout; so has the last. */
+    @Tag("slow")
     @Test
     void theTimeoutIsThatOfAllAddressesTogether() throws Exception {
         Assumptions.assumeTrue(System.getProperty("os.name").equals("Linux"), "127.0.0.2");

@@ -173,6 +173,7 @@ class ClientStopTest {
     }
 
     /** Of its output pipe few bytes are left: the text waits for a reader, but not for ever. */
+    @Tag("slow")
     @ParameterizedTest
     @ValueSource(strings = {"sleep 2; tr -d '\\0'", "sleep 20"})
     void aTextThatNobodyReadsAtOnce(String reader) throws Exception {
